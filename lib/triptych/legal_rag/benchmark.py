@@ -1,0 +1,194 @@
+"""Corpus, passages and questions together: our EU-law benchmark, or the paper's own data set from the Hugging Face hub.
+
+The paper's data set is licensed for non-commercial use (its card says both BY-NC and BY-NC-SA): it is downloaded when
+asked for, kept in the cache, and never part of the project.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triptych import data, paths
+from triptych.errors import DataError, ParameterError
+from triptych.legal_rag import chunk, corpus, questions, validate
+from triptych.legal_rag.chunk import Passage
+from triptych.legal_rag.corpus import Act, Article, Corpus, Defect
+from triptych.legal_rag.questions import PHRASINGS, Claim, Phrasing, Question, Span
+
+REPOSITORY = "isaacus/legal-rag-bench"
+REVISION = "db0b31dc6d195ce9916897e1ac5e4e6209736c8a"
+FILES = {
+    "corpus.jsonl": "3a3565bc5429f6cead90548e81f87352b449927e4be1cdd804c28d766bb9c246",
+    "qa.jsonl": "e3b869a4e293d081ec5f5b39c2058c8d27b36f611aa9f8275eb1877a7c8b38b0",
+}
+HINT = "the profiles smoke, quick and full need no network; for paper, connect and unset HF_HUB_OFFLINE"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What an experiment needs: texts, passages, questions in one or two phrasings, and what is wrong with the data."""
+
+    name: str
+    corpus: Corpus
+    passages: list[Passage]
+    questions: list[Question]
+    phrasings: tuple[Phrasing, ...]
+    defects: list[Defect]
+
+
+def eu_law(articles: Sequence[str] = (), tokens: int = 200) -> Benchmark:
+    """Our questions over six EU acts, cut by semchunk into passages of at most `tokens` tokens.
+
+    `articles` restricts the corpus, and with it the questions, to a few articles; empty: all. The whole question set is
+    validated first: DataError tells every item that is unfit and why. ParameterError when no question is left.
+    """
+    whole = corpus.load()
+    items = questions.load()
+    validate.check(items, whole)
+    part = whole.only(articles) if articles else whole
+    asked = questions.within(items, part.articles)
+    if not asked:
+        deciding = sorted({span.article for item in items for span in item.gold})
+        raise ParameterError("these articles decide none of the questions", f"articles that do: {', '.join(deciding)}")
+    return Benchmark(
+        name="EU law",
+        corpus=part,
+        passages=chunk.semantic(part, tokens),
+        questions=asked,
+        phrasings=PHRASINGS,
+        defects=corpus.defects(whole),
+    )
+
+
+def legal_rag_bench(endpoint: str | None = None) -> Benchmark:
+    """The paper's data set: 4,876 passages as given, 100 questions, one gold passage each.
+
+    Verified by sha256 against the pinned revision. Raises DataError without a network on first use, or when a byte
+    differs. `endpoint` is another Hugging Face hub (a mirror).
+    """
+    files = {name: _fetch(name, digest, endpoint) for name, digest in FILES.items()}
+    return read(files["corpus.jsonl"], files["qa.jsonl"])
+
+
+def _fetch(name: str, digest: str, endpoint: str | None) -> Path:
+    kept = paths.cache() / "legal-rag-bench" / REVISION / name
+    if not kept.exists():
+        downloaded = _download(name, endpoint)
+        _verify(downloaded, name, digest)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(".partial")
+        shutil.copyfile(downloaded, partial)
+        partial.replace(kept)
+    _verify(kept, name, digest)
+    return kept
+
+
+def _download(name: str, endpoint: str | None) -> Path:
+    import httpx
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    hub = HfApi(endpoint=endpoint)
+    try:
+        listed = hub.list_repo_files(REPOSITORY, repo_type="dataset", revision=REVISION)
+        found = [path for path in listed if Path(path).name == name]
+        if len(found) != 1:
+            raise DataError(f"{REPOSITORY} has {len(found)} files called {name} at {REVISION[:12]}", HINT)
+        return Path(hub.hf_hub_download(REPOSITORY, found[0], repo_type="dataset", revision=REVISION))
+    except (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise DataError(f"could not download {name} of {REPOSITORY}: {_first_line(error)}", HINT) from None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _verify(path: Path, name: str, digest: str) -> None:
+    got = data.sha256(path)
+    if got != digest:
+        raise DataError(
+            f"{name} of {REPOSITORY} is not the pinned file\n  expected sha256 {digest}\n  got             {got}",
+            f"rm {path} and run again; the pinned revision is {REVISION[:12]}",
+        )
+
+
+def read(corpus_file: Path, qa_file: Path) -> Benchmark:
+    """A benchmark in the paper's schema.
+
+    corpus: id, title, text, footnotes; qa: id, question, answer, relevant_passage_id. Only the text is used. Ids are
+    compared as strings, because some files hold them as numbers. Raises DataError for a double or missing id, a
+    question without an answer, or a gold passage that the corpus does not have.
+    """
+    articles: dict[str, Article] = {}
+    for number, row in enumerate(_rows(corpus_file, ("id", "text"))):
+        name = str(row["id"])
+        if name in articles:
+            raise DataError(f"{corpus_file.name}: passage {name} is there twice", "ids are unique")
+        text = row["text"] or ""
+        articles[name] = Article(name, "book", number, text, len(text))
+    if not articles:
+        raise DataError(f"{corpus_file.name} holds no passages", "one JSON object a line")
+    acts = {"book": Act("book", REPOSITORY, "book", "Criminal Charge Book", "")}
+    texts = Corpus(REPOSITORY, acts, articles)
+    return Benchmark(
+        name="Legal RAG Bench",
+        corpus=texts,
+        passages=chunk.as_given(texts),
+        questions=_asked(qa_file, texts),
+        phrasings=("distant",),
+        defects=_doubtful(texts),
+    )
+
+
+def _asked(qa_file: Path, texts: Corpus) -> list[Question]:
+    found: dict[str, Question] = {}
+    for row in _rows(qa_file, ("id", "question", "answer", "relevant_passage_id")):
+        name, gold = str(row["id"]), str(row["relevant_passage_id"])
+        if name in found:
+            raise DataError(f"{qa_file.name}: question {name} is there twice", "ids are unique")
+        if gold not in texts.articles:
+            raise DataError(f"{qa_file.name}: question {name} needs passage {gold}, which the corpus has not", HINT)
+        if not (row["question"] or "").strip() or not (row["answer"] or "").strip():
+            raise DataError(f"{qa_file.name}: question {name} has no text or no answer", "each needs both")
+        text = texts.text(gold)
+        if not text.strip():
+            raise DataError(
+                f"{qa_file.name}: question {name} needs passage {gold}, which is empty", "correct the corpus"
+            )
+        whole = Span(article=gold, start=0, end=len(text), quote=text)
+        claim = Claim(text=row["answer"], support=(whole,))
+        found[name] = Question(id=name, distant=row["question"], answer=row["answer"], gold=(whole,), claims=(claim,))
+    if not found:
+        raise DataError(f"{qa_file.name} holds no questions", "one JSON object a line")
+    return list(found.values())
+
+
+def _doubtful(texts: Corpus) -> list[Defect]:
+    same = Counter(article.text for article in texts)
+    doubles = [
+        Defect("duplicate text", article.id, f"{same[article.text]} passages have this text", len(article.text))
+        for article in texts
+        if same[article.text] > 1
+    ]
+    empty = [Defect("empty", article.id, "no text", 0) for article in texts if not article.text.strip()]
+    return doubles + empty
+
+
+def _rows(path: Path, needed: Sequence[str]) -> list[Mapping[str, Any]]:
+    from datasets import Dataset  # imports pyarrow and pandas: a second
+
+    try:
+        # In memory, with a cache of its own per content: datasets would serve older rows of a file that has changed.
+        folder = paths.cache() / "datasets" / data.sha256(path)[:16]
+        table = Dataset.from_json(str(path), cache_dir=str(folder), keep_in_memory=True)
+    except Exception as error:  # datasets wraps every failure of its reader differently
+        raise DataError(f"{path.name} cannot be read as JSON lines: {_first_line(error)}", HINT) from None
+    columns = set(getattr(table, "column_names", []))
+    if missing := [name for name in needed if name not in columns]:
+        raise DataError(f"{path.name} has no column {missing[0]!r}", f"columns: {', '.join(sorted(columns))}")
+    return list(table)  # pyright: ignore[reportReturnType, reportArgumentType]  # datasets does not type its rows

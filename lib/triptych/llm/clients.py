@@ -1,0 +1,159 @@
+"""The two ways to reach a model: an OpenAI-compatible endpoint, and llama.cpp in this process."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from triptych import data
+from triptych.errors import ModelError
+from triptych.llm.messages import Answer, Message
+
+if TYPE_CHECKING:
+    import openai
+
+
+class OpenAICompatible:
+    """A chat-completions endpoint. URL and key come from OPENAI_BASE_URL and OPENAI_API_KEY unless given.
+
+    Connection errors, time-outs and the statuses 408, 409, 429 and 5xx are tried again `retries` times with growing
+    pauses, or after the pause that the server asks for. `timeout` (seconds) is how long the server may stay silent.
+    """
+
+    def __init__(
+        self, model: str, base_url: str | None = None, key: str | None = None, timeout: float = 120, retries: int = 4
+    ) -> None:
+        self.model = model
+        self.defaults: Mapping[str, JsonValue] = {}  # hosted models differ in what they accept: the caller says all
+        self._base_url, self._key, self._timeout, self._retries = base_url, key, timeout, retries
+        self._connection: openai.OpenAI | None = None
+
+    def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
+        import openai
+
+        # Any: the library has one overload for every combination of options
+        arguments: Any = {**self.defaults, **parameters, "model": self.model, "messages": _plain(messages)}
+        started = time.monotonic()
+        try:
+            if self._connection is None:
+                self._connection = openai.OpenAI(
+                    base_url=self._base_url, api_key=self._key, timeout=self._timeout, max_retries=self._retries
+                )
+            raw = self._connection.chat.completions.with_raw_response.create(**arguments)
+        except openai.APITimeoutError as error:
+            hint = f"it was silent for {self._timeout:g} s, {self._retries + 1} times; ask for less or wait longer"
+            raise ModelError(f"{self.model} did not answer in time", hint) from error
+        except openai.APIConnectionError as error:
+            raise ModelError(
+                f"{self.model} cannot be reached: {error.__cause__ or error}", "check the network and OPENAI_BASE_URL"
+            ) from error
+        except openai.APIStatusError as error:
+            hint = _STATUS_HINTS.get(error.status_code, "the endpoint's documentation explains its statuses")
+            said = self._without_key(error.message)
+            raise ModelError(f"{self.model} was refused with HTTP status {error.status_code}: {said}", hint) from error
+        except openai.OpenAIError as error:  # no key: the library looks for it when it connects
+            hint = (
+                "export OPENAI_API_KEY=… (any word for a server that wants none) and OPENAI_BASE_URL for another server"
+            )
+            raise ModelError(f"{self.model} cannot be asked: {error}", hint) from error
+        return _answer(self.model, raw.text, time.monotonic() - started)
+
+    def _without_key(self, text: str) -> str:
+        key = self._connection.api_key if self._connection else ""
+        return (text.replace(key, "(key)") if key else text)[:500]
+
+
+_STATUS_HINTS = {
+    401: "check OPENAI_API_KEY",
+    403: "this key may not use this model",
+    404: "check the model's name and OPENAI_BASE_URL",
+    429: "the rate or the budget of this key is used up: wait, or run again later (answers so far are kept)",
+}
+
+
+class InProcess:
+    """SmolLM2-135M-Instruct in this process through llama.cpp: one thread, greedy, so that answers repeat.
+
+    Answers do not depend on what was asked before. They may differ between processors and llama.cpp versions.
+    """
+
+    SOURCE, FILE = "smollm2-135m", "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+    def __init__(self, context: int = 4096) -> None:
+        (digest,) = (digest for path, digest in data.source(self.SOURCE).members.items() if path.endswith(self.FILE))
+        self.model = f"{self.SOURCE}@{digest[:12]}"
+        self.context = context  # tokens of prompt and answer together
+        self.defaults: Mapping[str, JsonValue] = {"temperature": 0, "seed": 0, "max_tokens": 256}
+        self._server: Any = None
+        self._lock = threading.Lock()
+
+    def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
+        request = {**self.defaults, **parameters, "messages": _plain(messages)}
+        with self._lock:
+            server = self._load()
+            started = time.monotonic()
+            reply: dict[str, Any] = server.handle_chat_completions(request)
+        if "error" in reply:
+            raise ModelError(f"{self.model}: {reply['error'].get('message', reply['error'])}", "ask for less at a time")
+        return _answer(self.model, json.dumps(reply), time.monotonic() - started)
+
+    def _load(self) -> Any:
+        if self._server is None:
+            xllamacpp: Any = importlib.import_module("xllamacpp")  # has no types
+
+            wanted = xllamacpp.CommonParams()
+            wanted.model.path = str(data.member(self.SOURCE, self.FILE))
+            wanted.n_ctx = self.context
+            wanted.n_parallel = 1
+            wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = 1
+            wanted.cache_prompt = False  # a reused prefix changes the order of sums, and with it rare answers
+            wanted.warmup = False
+            wanted.verbosity = -1
+            self._server = xllamacpp.Server(wanted)
+        return self._server
+
+
+class _Completion(BaseModel):
+    """The part of a chat completion that we rely on."""
+
+    class Choice(BaseModel):
+        class Said(BaseModel):
+            content: str
+
+        message: Said
+        finish_reason: str | None = None
+
+    class Tokens(BaseModel):
+        prompt_tokens: int
+        completion_tokens: int
+
+    choices: list[Choice]
+    usage: Tokens | None = None
+
+
+def _answer(model: str, body: str, seconds: float) -> Answer:
+    try:
+        completion = _Completion.model_validate_json(body)
+        choice = completion.choices[0]
+    except (ValidationError, IndexError) as error:
+        raise ModelError(
+            f"{model} sent something else than a chat completion: {body[:200]!r}", "check OPENAI_BASE_URL"
+        ) from error
+    tokens = completion.usage
+    return Answer(
+        text=choice.message.content,
+        finish=choice.finish_reason,
+        prompt_tokens=tokens.prompt_tokens if tokens else None,
+        completion_tokens=tokens.completion_tokens if tokens else None,
+        seconds=round(seconds, 3),
+    )
+
+
+def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [message.model_dump() for message in messages]

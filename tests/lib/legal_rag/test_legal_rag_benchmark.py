@@ -1,0 +1,126 @@
+"""Benchmarks are read whole or refused; the paper's own data need a network and say so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from triptych.errors import DataError, ParameterError
+from triptych.legal_rag import benchmark, score
+
+CORPUS = [
+    {"id": "1.2.1-c1-s1", "title": "T", "text": "The jury must be sure.", "footnotes": "n"},
+    {"id": "2.1-c1-s1", "title": "T", "text": "Proof beyond reasonable doubt.", "footnotes": None},
+    {"id": "3", "title": "T", "text": "The jury must be sure.", "footnotes": None},
+]
+QA = [{"id": 1, "question": "How certain?", "answer": "Sure.", "relevant_passage_id": "2.1-c1-s1"}]
+
+
+def files(folder: Path, corpus: list[dict[str, Any]] = CORPUS, qa: list[dict[str, Any]] = QA) -> tuple[Path, Path]:
+    paths = folder / "corpus.jsonl", folder / "qa.jsonl"
+    for path, rows in zip(paths, (corpus, qa), strict=True):
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return paths
+
+
+def test_the_papers_schema(tmp_path: Path, own_cache: Path) -> None:
+    made = benchmark.read(*files(tmp_path))
+    assert [passage.article for passage in made.passages] == ["1.2.1-c1-s1", "2.1-c1-s1", "3"]
+    (item,) = made.questions
+    assert (item.id, item.distant, item.gold[0].quote) == ("1", "How certain?", "Proof beyond reasonable doubt.")
+    assert score.is_hit(item, made.passages[1:2])
+    assert not score.is_hit(item, made.passages[:1])  # its id contains the gold id: the released code's mistake
+    assert [defect.where for defect in made.defects] == ["1.2.1-c1-s1", "3"]
+    assert {defect.kind for defect in made.defects} == {"duplicate text"}
+
+
+def test_ids_may_be_numbers(tmp_path: Path, own_cache: Path) -> None:
+    corpus = [{"id": 7, "title": "", "text": "Text.", "footnotes": ""}]
+    made = benchmark.read(*files(tmp_path, corpus, [{**QA[0], "relevant_passage_id": 7}]))
+    assert made.questions[0].gold[0].article == "7"
+
+
+def test_changed_rows_are_read_again(tmp_path: Path, own_cache: Path) -> None:
+    benchmark.read(*files(tmp_path))
+    changed = benchmark.read(*files(tmp_path, [*CORPUS, {**CORPUS[0], "id": "4", "text": "New."}]))
+    assert len(changed.passages) == 4
+
+
+@pytest.mark.parametrize(
+    ("corpus", "qa", "message"),
+    [
+        (CORPUS, [{**QA[0], "relevant_passage_id": "9"}], "needs passage 9, which the corpus has not"),
+        ([*CORPUS, CORPUS[0]], QA, "passage 1.2.1-c1-s1 is there twice"),
+        (CORPUS, [*QA, *QA], "question 1 is there twice"),
+        (CORPUS, [{**QA[0], "answer": ""}], "no text or no answer"),
+        ([{**row, "text": ""} for row in CORPUS], QA, "which is empty"),
+        ([{"id": "1", "title": "T"}], QA, "no column 'text'"),
+        ([], QA, "corpus.jsonl"),
+        (CORPUS, [], "qa.jsonl"),
+    ],
+)
+def test_faulty_files_are_refused(
+    tmp_path: Path, own_cache: Path, corpus: list[dict[str, Any]], qa: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        benchmark.read(*files(tmp_path, corpus, qa))
+
+
+def test_something_that_is_not_json_is_refused(tmp_path: Path, own_cache: Path) -> None:
+    corpus, qa = files(tmp_path)
+    corpus.write_text("{broken")
+    with pytest.raises(DataError, match=r"corpus\.jsonl cannot be read"):
+        benchmark.read(corpus, qa)
+
+
+def test_no_network_is_a_clear_error(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+    with pytest.raises(DataError, match=r"could not download corpus\.jsonl of isaacus/legal-rag-bench") as caught:
+        benchmark.legal_rag_bench(endpoint="http://127.0.0.1:9")  # the discard port: nobody listens
+    assert "need no network" in str(caught.value)
+    assert not (own_cache / "legal-rag-bench").exists()
+
+
+def test_other_bytes_than_the_pinned_are_refused(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, qa = files(tmp_path)
+    served = {"corpus.jsonl": corpus, "qa.jsonl": qa}
+    monkeypatch.setattr(benchmark, "_download", lambda name, endpoint: served[name])
+    with pytest.raises(DataError, match="not the pinned file") as caught:
+        benchmark.legal_rag_bench()
+    assert benchmark.FILES["corpus.jsonl"] in str(caught.value)
+    assert not list(own_cache.glob("legal-rag-bench/**/*.jsonl"))
+
+
+def test_verified_files_are_kept_and_need_no_network(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, qa = files(tmp_path)
+    served = {"corpus.jsonl": corpus, "qa.jsonl": qa}
+    monkeypatch.setattr(benchmark, "FILES", {name: benchmark.data.sha256(path) for name, path in served.items()})
+    monkeypatch.setattr(benchmark, "_download", lambda name, endpoint: served[name])
+    assert len(benchmark.legal_rag_bench().passages) == 3
+
+    def offline(name: str, endpoint: str | None) -> Path:
+        raise AssertionError("downloaded again")
+
+    monkeypatch.setattr(benchmark, "_download", offline)
+    assert len(benchmark.legal_rag_bench().passages) == 3
+    kept = next(own_cache.glob("legal-rag-bench/**/corpus.jsonl"))
+    kept.write_text(kept.read_text() + "{}\n")
+    with pytest.raises(DataError, match="not the pinned file"):
+        benchmark.legal_rag_bench()
+
+
+def test_our_benchmark_in_part() -> None:
+    made = benchmark.eu_law(["nis2/28", "nis2/35", "gdpr/33"])
+    assert {passage.article for passage in made.passages} == {"nis2/28", "nis2/35", "gdpr/33"}
+    assert [item.gold[0].article for item in made.questions] == ["nis2/35", "nis2/28"]  # gdpr/33 needs gdpr/34 too
+    with pytest.raises(DataError, match="no article 'nis2/99'"):
+        benchmark.eu_law(["nis2/99"])
+    with pytest.raises(ParameterError, match="decide none of the questions"):
+        benchmark.eu_law(["gdpr/1"])

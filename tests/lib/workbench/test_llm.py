@@ -1,0 +1,493 @@
+"""Clients against a server that misbehaves, the answer cache against kills and rivals, and the counting."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, JsonValue
+
+from triptych import data
+from triptych.errors import DataError, ModelError
+from triptych.llm import (
+    Answer,
+    Cached,
+    Client,
+    InProcess,
+    Message,
+    Metered,
+    OpenAICompatible,
+    Price,
+    parse,
+    system,
+    user,
+)
+from triptych.llm.cache import key
+
+# --- a server on the loopback that plays a script --------------------------------------------------------------------
+
+
+def completion(text: str | None, **more: Any) -> tuple[int, dict[str, str], bytes]:
+    body = {
+        "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3},
+        **more,
+    }
+    return 200, {}, json.dumps(body).encode()
+
+
+def refusal(status: int, message: str = "no", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    return (
+        status,
+        {name.replace("_", "-"): value for name, value in headers.items()},
+        json.dumps({"error": {"message": message}}).encode(),
+    )
+
+
+HANG_UP = "hang up"
+SILENCE = "silence"
+
+
+class Server:
+    """Answers each request with the next entry of `script` (the last one again and again), and remembers requests."""
+
+    def __init__(self) -> None:
+        self.script: list[Any] = [completion("ok")]
+        self.requests: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        self.over = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.times.append(time.monotonic())
+                outer.requests.append({"path": self.path, "key": self.headers["Authorization"], **json.loads(body)})
+                reply = outer.script[min(len(outer.requests), len(outer.script)) - 1]
+                if reply == HANG_UP:
+                    self.connection.close()
+                elif reply == SILENCE:
+                    outer.over.wait(30)
+                else:
+                    status, headers, content = reply
+                    self.send_response(status)
+                    for name, value in {"Content-Type": "application/json", **headers}.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(content)))
+                    self.end_headers()
+                    self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def handle(self) -> None:
+                with contextlib.suppress(OSError, ValueError):  # the connection was closed on purpose
+                    super().handle()
+
+            def finish(self) -> None:
+                with contextlib.suppress(OSError, ValueError):
+                    super().finish()
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def client(self, **options: Any) -> OpenAICompatible:
+        options = {"retries": 2, "key": "sk-secret", "timeout": 10, **options}
+        return OpenAICompatible("model-x", f"http://127.0.0.1:{self.http.server_port}/v1", **options)
+
+    def close(self) -> None:
+        self.over.set()
+        self.http.shutdown()
+        self.http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.close()
+
+
+def test_an_answer_with_its_counts(server: Server) -> None:
+    answer = server.client().ask([system("s"), user("u")], temperature=0, max_tokens=9)
+    assert (answer.text, answer.finish, answer.prompt_tokens, answer.completion_tokens) == ("ok", "stop", 7, 3)
+    (request,) = server.requests
+    assert request["path"] == "/v1/chat/completions"
+    assert request["key"] == "Bearer sk-secret"
+    assert request["messages"] == [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
+    assert (request["model"], request["temperature"], request["max_tokens"]) == ("model-x", 0, 9)
+
+
+def test_url_and_key_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.http.server_port}/v2")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
+    assert OpenAICompatible("m").ask([user("u")]).text == "ok"
+    assert (server.requests[0]["path"], server.requests[0]["key"]) == ("/v2/chat/completions", "Bearer sk-other")
+
+
+def test_no_key_says_which_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(ModelError, match="OPENAI_API_KEY"):
+        OpenAICompatible("m", "http://127.0.0.1:9/v1").ask([user("u")])
+
+
+@pytest.mark.parametrize("trouble", [refusal(500), refusal(503), HANG_UP], ids=["500", "503", "hang-up"])
+def test_trouble_that_passes_is_tried_again(server: Server, trouble: Any) -> None:
+    server.script = [trouble, trouble, completion("at last")]
+    assert server.client().ask([user("u")]).text == "at last"
+    assert len(server.requests) == 3
+
+
+def test_the_server_says_how_long_to_wait(server: Server) -> None:
+    server.script = [refusal(429, retry_after_ms="1500"), completion("at last")]
+    assert server.client().ask([user("u")]).text == "at last"
+    first, second = server.times
+    assert second - first >= 1.5  # our own first pause would be at most 0.5 s
+
+
+@pytest.mark.parametrize(
+    ("reply", "retried", "said"),
+    [
+        (refusal(500, "engine on fire"), True, "HTTP status 500: .*engine on fire"),
+        (refusal(429, "quota"), True, "HTTP status 429(.|\n)*wait"),
+        (
+            refusal(401, "Incorrect API key provided: sk-secret"),
+            False,
+            r"HTTP status 401: .*\(key\)(.|\n)*OPENAI_API_KEY",
+        ),
+        (refusal(404, "no such model"), False, "HTTP status 404(.|\n)*name"),
+        (HANG_UP, True, "cannot be reached"),
+        ((200, {}, b'{"choices": [{"mess'), False, "something else than a chat completion"),
+        ((200, {"Content-Type": "text/html"}, b"<html>please log in</html>"), False, "please log in"),
+        ((200, {}, b"[]"), False, "something else"),
+        (completion(None), False, "something else"),
+        ((200, {}, b'{"choices": []}'), False, "something else"),
+    ],
+    ids=["500", "429", "401", "404", "hang-up", "cut-json", "html", "list", "null-content", "no-choice"],
+)
+def test_trouble_that_stays_is_a_model_error(server: Server, reply: Any, retried: bool, said: str) -> None:
+    server.script = [reply]
+    with pytest.raises(ModelError, match=said) as caught:
+        server.client(retries=1).ask([user("u")])
+    assert len(server.requests) == (2 if retried else 1)
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_silence_ends_in_time(server: Server) -> None:
+    server.script = [SILENCE]
+    with pytest.raises(ModelError, match="did not answer in time") as caught:
+        server.client(timeout=0.2, retries=1).ask([user("u")])
+    assert len(server.requests) == 2
+    assert "0.2 s, 2 times" in str(caught.value)
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(ModelError, match="cannot be reached"):
+        OpenAICompatible("m", "http://127.0.0.1:9/v1", key="k", retries=0, timeout=5).ask([user("u")])
+
+
+# --- structured answers ----------------------------------------------------------------------------------------------
+
+
+class Verdict(BaseModel):
+    correct: bool
+    reason: str
+
+
+class Scripted:
+    """A client that says given texts in turn and counts how often it was asked."""
+
+    model = "scripted"
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+        self.asked: list[list[Message]] = []
+        self.parameters: list[dict[str, JsonValue]] = []
+        self.defaults: dict[str, JsonValue] = {}
+
+    def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
+        self.asked.append(list(messages))
+        self.parameters.append(parameters)
+        text = self.texts[min(len(self.asked), len(self.texts)) - 1]
+        return Answer(text=text, prompt_tokens=10, completion_tokens=2, seconds=0.5)
+
+
+GOOD = '{"correct": true, "reason": "it says so"}'
+
+
+@pytest.mark.parametrize("text", [GOOD, f"```json\n{GOOD}\n```", f"```\n{GOOD}```\n", f"\n {GOOD}\n"])
+def test_a_fitting_answer_is_a_value(text: str) -> None:
+    client = Scripted(text)
+    outcome = parse(client, Verdict, [user("u")])
+    assert outcome.value == Verdict(correct=True, reason="it says so")
+    assert outcome.error is None
+    form = client.parameters[0]["response_format"]
+    assert isinstance(form, dict)
+    assert form["json_schema"] == {"name": "Verdict", "schema": Verdict.model_json_schema()}
+
+
+def test_a_retry_shows_what_was_wrong() -> None:
+    client = Scripted('{"correct": "perhaps", "reason": ""}', GOOD)
+    outcome = parse(client, Verdict, [user("u")])
+    assert outcome.value is not None
+    assert [answer.text for answer in outcome.answers] == list(client.texts)
+    said = client.asked[1]
+    assert said[0] == user("u")
+    assert said[1].role == "assistant"
+    assert "correct: Input should be a valid boolean" in said[2].content
+
+
+@pytest.mark.parametrize("text", ["", "I think so.", "[]", '{"correct": true}', '{"correct": true, "rea'])
+def test_an_answer_that_never_fits_is_an_outcome(text: str) -> None:
+    client = Scripted(text)
+    outcome = parse(client, Verdict, [user("u")], attempts=2)
+    assert outcome.value is None
+    assert outcome.error
+    assert len(outcome.answers) == len(client.asked) == 2
+
+
+def test_an_endpoint_without_response_format() -> None:
+    client = Scripted(GOOD)
+    assert parse(client, Verdict, [user("u")], response_format=None).value
+    assert client.parameters == [{}]
+
+
+def test_structured_answers_from_a_server(server: Server) -> None:
+    server.script = [completion("no json"), refusal(500), completion(GOOD)]
+    assert parse(server.client(), Verdict, [user("u")]).value
+    assert len(server.requests) == 3
+
+
+# --- the answer cache ------------------------------------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+MESSAGES = st.lists(
+    st.builds(Message, role=st.sampled_from(["system", "user", "assistant"]), content=st.text()), max_size=3
+)
+PARAMETERS = st.dictionaries(st.from_regex(r"p[a-z_]{0,5}", fullmatch=True), JSON, max_size=3)
+QUESTIONS = st.tuples(MESSAGES, PARAMETERS)
+
+
+def remember(client: Client, path: Path, **options: Any) -> Cached:
+    return Cached(client, path, remake="make figures PROFILE=full", **options)
+
+
+@given(questions=st.lists(QUESTIONS, max_size=6), text=st.text())
+def test_every_question_is_asked_once_and_replayed_exactly(
+    tmp_path_factory: pytest.TempPathFactory, questions: list[Any], text: str
+) -> None:
+    path = tmp_path_factory.mktemp("cache") / "deep" / "answers.jsonl"
+    client = Scripted(text)
+    first = remember(client, path)
+    live = [first.ask(messages, **parameters) for messages, parameters in questions]
+    asked = len(client.asked)
+    assert asked == len({key("scripted", messages, parameters) for messages, parameters in questions})
+    again = remember(Scripted("never"), path, live=False)
+    replayed = [again.ask(messages, **parameters) for messages, parameters in questions]
+    assert [answer.text for answer in replayed] == [answer.text for answer in live]
+    assert all(answer.replayed for answer in replayed)
+
+
+@given(one=QUESTIONS, other=QUESTIONS)
+def test_different_questions_have_different_keys(one: Any, other: Any) -> None:
+    def canonical(question: Any) -> str:
+        return json.dumps([[m.model_dump() for m in question[0]], question[1]], sort_keys=True)
+
+    assert (key("m", *one) == key("m", *other)) == (canonical(one) == canonical(other))
+    assert key("m", *one) != key("n", *one)
+
+
+@given(cut=st.integers(min_value=1, max_value=10_000), text=st.text())
+def test_a_line_cut_off_by_a_kill_costs_only_itself(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, text: str
+) -> None:
+    path = tmp_path_factory.mktemp("cache") / "answers.jsonl"
+    cache = remember(Scripted(text), path)
+    for word in ("one", "two"):
+        cache.ask([user(word)])
+    whole = path.read_bytes()
+    last = whole[:-1].rfind(b"\n") + 1
+    path.write_bytes(whole[: max(last, len(whole) - cut)])  # as much of the last line as had been written
+
+    client = Scripted("new")
+    resumed = remember(client, path)
+    assert resumed.ask([user("one")]).text == text
+    second = resumed.ask([user("two")]).text
+    assert second == (text if cut == 1 else "new")  # without its newline alone, a line is still whole
+    assert resumed.ask([user("three")]).text == "new"
+    assert len(client.asked) == (1 if cut == 1 else 2)
+    replay = remember(Scripted("never"), path, live=False)
+    assert [replay.ask([user(word)]).text for word in ("one", "two", "three")] == [text, second, "new"]
+
+
+def _write_many(path: str, name: str, start: Any) -> None:
+    cache = remember(Scripted(f"by {name}"), Path(path))
+    start.wait()
+    for number in range(40):
+        cache.ask([user(f"mine {name} {number} " + "x" * 5000)])
+        cache.ask([user(f"everybody's {number}")])
+
+
+def test_several_processes_share_one_file(tmp_path: Path) -> None:
+    path, names = tmp_path / "answers.jsonl", ["a", "b", "c"]
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(len(names))
+    writers = [context.Process(target=_write_many, args=(str(path), name, start)) for name in names]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert len(rows) == len({row["key"] for row in rows}) == 40 * (len(names) + 1)
+
+
+def test_what_another_process_recorded_is_seen(tmp_path: Path) -> None:
+    one, other = (remember(Scripted(name), tmp_path / "answers.jsonl") for name in ("one", "other"))
+    assert one.ask([user("first")]).text == "one"
+    assert other.ask([user("first")]).text == "one"
+    assert other.ask([user("second")]).text == "other"
+    assert one.ask([user("second")]) == other.ask([user("second")])
+
+
+def test_a_slower_process_takes_the_answer_that_was_written_first(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    fast = remember(Scripted("fast"), path)
+
+    class Slow(Scripted):
+        def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
+            fast.ask(messages, **parameters)  # while we wait for our own
+            return super().ask(messages, **parameters)
+
+    answer = remember(Slow("slow"), path).ask([user("u")])
+    assert (answer.text, answer.replayed) == ("fast", False)
+    assert len(path.read_text("utf-8").splitlines()) == 1
+
+
+def test_replay_without_a_recording_says_what_makes_it(tmp_path: Path) -> None:
+    cache = remember(OpenAICompatible("gpt-x"), tmp_path / "answers.jsonl", live=False)
+    with pytest.raises(ModelError, match=r"no recorded answer of gpt-x to 'What\?'(.|\n)*make figures PROFILE=full"):
+        cache.ask([user("What?")])
+    assert not (tmp_path / "answers.jsonl").exists()
+
+
+def test_committed_recordings_are_read_and_never_written(tmp_path: Path) -> None:
+    committed, path = tmp_path / "committed.jsonl", tmp_path / "answers.jsonl"
+    remember(Scripted("old"), committed).ask([user("known")])
+    before = committed.read_bytes()
+    cache = remember(Scripted("new"), path, recorded=[committed])
+    assert [cache.ask([user(word)]).text for word in ("known", "unknown")] == ["old", "new"]
+    assert committed.read_bytes() == before
+
+
+def test_an_edited_recording_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    remember(Scripted("yes"), path).ask([user("Is it so?")])
+    path.write_text(path.read_text("utf-8").replace("Is it so?", "Is it not so?"), "utf-8")
+    with pytest.raises(DataError, match="was edited"):
+        remember(Scripted("no"), path).ask([user("Is it so?")])
+
+
+@pytest.mark.parametrize(
+    "line", ["1", "{}", '{"key": "k", "model": "m", "messages": 1, "parameters": {}, "answer": {}}']
+)
+def test_a_file_of_something_else_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text(line + "\n", "utf-8")
+    with pytest.raises(DataError, match="no recorded answer"):
+        remember(Scripted("a"), path).ask([user("u")])
+
+
+def test_a_failure_is_not_remembered(server: Server, tmp_path: Path) -> None:
+    server.script = [refusal(404), completion("now")]
+    cache = remember(server.client(), tmp_path / "answers.jsonl")
+    with pytest.raises(ModelError):
+        cache.ask([user("u")])
+    assert cache.ask([user("u")]).text == "now"
+
+
+def test_defaults_are_part_of_the_question(tmp_path: Path) -> None:
+    plain, warm = Scripted("a"), Scripted("b")
+    warm.defaults = {"temperature": 1}
+    remember(plain, tmp_path / "answers.jsonl").ask([user("u")])
+    assert remember(warm, tmp_path / "answers.jsonl").ask([user("u")]).text == "b"
+    assert warm.parameters == [{"temperature": 1}]
+    assert remember(plain, tmp_path / "answers.jsonl", live=False).ask([user("u")], temperature=1).text == "b"
+
+
+# --- counting --------------------------------------------------------------------------------------------------------
+
+
+def test_usage_counts_live_replayed_and_failed(server: Server, tmp_path: Path) -> None:
+    server.script = [completion("a"), completion("b", usage=None), refusal(401)]
+    client = Metered(remember(server.client(), tmp_path / "answers.jsonl"), Price(prompt=1_000_000, completion=100_000))
+    for word in ("a", "a", "b"):
+        client.ask([user(word)])
+    with pytest.raises(ModelError):
+        client.ask([user("c")])
+    used = client.usage
+    assert (used.calls, used.live, used.replayed, used.failed, used.uncounted) == (4, 2, 1, 1, 1)
+    assert (used.prompt_tokens, used.completion_tokens) == (7, 3)
+    assert used.money == pytest.approx(7 * 1 + 3 * 0.1)
+    assert used.seconds >= 0
+
+
+def test_money_is_unknown_without_a_price() -> None:
+    client = Metered(Scripted("a"))
+    client.ask([user("u")])
+    assert (client.usage.money, client.usage.prompt_tokens, client.usage.seconds) == (None, 10, 0.5)
+
+
+# --- the model in this process ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small() -> InProcess:
+    data.member(InProcess.SOURCE, InProcess.FILE)
+    return InProcess(context=512)
+
+
+def test_the_small_model_answers_and_repeats(small: InProcess) -> None:
+    question = [user("What is the capital of France? Answer in one word.")]
+    first = small.ask(question, max_tokens=24)
+    other = small.ask([user("What is the capital of Italy?")], max_tokens=24)
+    assert "Paris" in first.text
+    assert other.text != first.text
+    assert small.ask(question, max_tokens=24).text == first.text
+    assert first.prompt_tokens and first.completion_tokens and first.completion_tokens <= 24
+
+
+def test_the_small_model_is_held_to_a_schema(small: InProcess) -> None:
+    class Choice(BaseModel):
+        grounded: bool
+
+    assert parse(small, Choice, [user("Is water wet? Answer in JSON.")], max_tokens=40).value is not None
+
+
+def test_too_long_a_question_is_explained(small: InProcess) -> None:
+    with pytest.raises(ModelError, match="exceeds the available context size"):
+        small.ask([user("word " * 600)])
+
+
+def test_nothing_is_loaded_before_the_first_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Path:
+        raise AssertionError("looked for the weights")
+
+    monkeypatch.setattr(data, "member", refuse)
+    with pytest.raises(AssertionError, match="looked for the weights"):
+        InProcess().ask([user("u")])

@@ -1,0 +1,84 @@
+"""The RTL is clean under Verilator's -Wall and verible; every waiver stands in rtl/lint with its reason."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from triptych import paths
+from triptych.bitsys import tools
+from triptych.bitsys.design import Design
+
+DESIGNS = [
+    Design(4, (1, 2, 4)),
+    Design(8, (1, 2, 4, 8)),
+    Design(16, (1, 2, 4, 8, 16)),
+    Design(8, (8,)),
+    Design(8, (1,)),
+    Design(8, (2, 4)),
+    Design(16, (4, 8, 16)),
+    Design(4, (1, 2, 4), unit="mac"),
+    Design(8, (1, 2, 4, 8), unit="mac"),
+    Design(16, (1, 2, 4, 8, 16), unit="mac", acc_width=40),
+    Design(8, (8,), unit="mac"),
+    Design(8, (1,), unit="mac", acc_width=16),
+    Design(8, (2, 4), unit="mac"),
+]
+
+
+def verilator_lint(design: Design, sources: list[Path]) -> str:
+    found = tools.verilator()
+    parameters = [f"-G{name}={value}" for name, value in design.parameters.items()]
+    files = [paths.rtl() / "lint" / "verilator.vlt", *sources]
+    done = subprocess.run(
+        [found.folder / "verilator", "--lint-only", "-Wall", "--top-module", design.top, *parameters, *files],
+        env=found.settings(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stderr if done.returncode or "%Warning" in done.stderr else ""
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: f"{design.unit} {design.n}: {design.widths}")
+def test_verilator_has_no_complaint(design: Design) -> None:
+    assert verilator_lint(design, design.sources) == ""
+
+
+def test_the_lint_would_complain(tmp_path: Path) -> None:
+    for path in Design().sources:
+        shutil.copy(path, tmp_path)
+    adder = tmp_path / "bitsys_adder.sv"
+    adder.write_text(adder.read_text("utf-8").replace("logic [Width:0] carry;", "logic [Width+1:0] carry;"), "utf-8")
+    assert "bitsys_adder.sv" in verilator_lint(Design(), Design(rtl=tmp_path).sources)
+
+
+def test_verible_has_no_complaint() -> None:
+    program = shutil.which(
+        "verible-verilog-lint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    )
+    assert program, "the lock holds verible"
+    files = sorted(paths.rtl().glob("*/*.sv"))
+    rules = paths.rtl() / "lint" / "verible.rules"
+    done = subprocess.run([program, f"--rules_config={rules}", *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", sorted(paths.rtl().glob("*/*.sv")), ids=lambda path: path.name)
+def test_one_documented_module_a_file(path: Path) -> None:
+    """The file is named after its module or package, and it, every parameter and every port have a `///` line."""
+    lines = path.read_text("utf-8").splitlines()
+    starts = [line.split()[1].rstrip(";") for line in lines if line.startswith(("module ", "package "))]
+    assert starts == [path.stem]
+    declared = re.compile(r"(module|package) |  (parameter|localparam) .*[^;]$|  (input|output) ")
+    header = lines[: lines.index(");")] if ");" in lines else lines  # a package has no ports
+    for above, line in itertools.pairwise(header):
+        if declared.match(line):
+            assert above.lstrip().startswith("///"), f"{path.name}: no /// above {line.strip()!r}"
