@@ -21,13 +21,17 @@ class Overlap:
     jaccard: float
 
 
+def tokens(text: str) -> list[str]:
+    """The content stems of a text in order, with repetitions: what `stems` holds each of once."""
+    return _STEMMER.stemWords([word for word in _TOKEN.findall(text.lower()) if word not in STOPWORDS_EN_PLUS])
+
+
 def stems(text: str) -> frozenset[str]:
     """The different content stems of a text: words and numbers of two characters or more, lower case, English Snowball.
 
     179 English stop words (bm25s's longer list) are left out. A typographic apostrophe ends a word as a plain one does.
     """
-    words = [word for word in _TOKEN.findall(text.lower()) if word not in STOPWORDS_EN_PLUS]
-    return frozenset(_STEMMER.stemWords(words))
+    return frozenset(tokens(text))
 
 
 def overlap(question: str, text: str) -> Overlap:

@@ -73,6 +73,17 @@ class Bm25:
         found = _found(self._retriever.retrieve(question), self._passages)
         return [hit for hit in found if hit.score > 0]
 
+    def weighted(self, stems: Mapping[str, float], k: int) -> list[Found]:
+        """The k best passages for stems that count by their weights, which is how an expanded query is asked."""
+        index = self._retriever.bm25
+        scores = np.zeros(len(self._passages))
+        for stem, weight in stems.items():
+            if stem in index.vocab_dict:
+                scores += weight * index.get_scores([stem])
+        ranked = np.argsort(-scores, kind="stable")[: _checked(k, self._passages)]
+        ids = list(self._passages)
+        return [Found(self._passages[ids[row]], float(scores[row])) for row in ranked if scores[row] > 0]
+
 
 class Dense:
     """Nearest passages by the cosine of their embeddings, from a Chroma collection that is kept in the cache."""
@@ -92,6 +103,13 @@ class Dense:
         found = _found(retriever.retrieve(question), self._passages)
         # llama-index's Chroma store reports exp(−distance); Chroma's cosine distance is 1 − cosine.
         return [Found(hit.passage, 1.0 + math.log(hit.score)) for hit in found]
+
+    def nearest(self, vector: Vectors, k: int) -> list[Found]:
+        """The k passages with the largest cosine to a vector of any length, by exhaustive search."""
+        unit = (vector / np.linalg.norm(vector)).astype(np.float32)
+        ids = list(self._passages)
+        rows = exhaustive(self.vectors, unit, _checked(k, self._passages))
+        return [Found(self._passages[ids[row]], float(self.vectors[row] @ unit)) for row in rows]
 
     def disagreements(self, questions: Sequence[str], k: int, tolerance: float = 1e-5) -> list[str]:
         """Where Chroma's top k is not the exhaustive search's, in words; empty when it always is (see `compare`)."""

@@ -47,6 +47,9 @@ ANY = Rule("half of any span", every=False)
 SUFFICIENT = Rule("half, other passages too", others=True)
 RULES = (HALF, WHOLE, ANY, SUFFICIENT)
 
+DEPTH = 100
+"""Passages of a ranking that are looked at when they are counted by tokens: more than any budget here holds."""
+
 
 def coverage(span: Span, passages: Iterable[Passage]) -> float:
     """The part of a span that the passages cover together, from 0 to 1.
@@ -101,6 +104,44 @@ def gold_passages(question: Question, passages: Sequence[Passage]) -> list[Passa
     ]
 
 
+def within_budget(passages: Sequence[Passage], tokens: int) -> list[Passage]:
+    """The first passages of a ranking that fit into `tokens` WordPiece tokens together.
+
+    So chunkers can be compared at equal context: ten short passages against five long ones. It stops at the first
+    passage that does not fit, as a prompt filled in rank order would.
+    """
+    fitting: list[Passage] = []
+    for passage in passages:
+        tokens -= passage.tokens
+        if tokens < 0:
+            break
+        fitting.append(passage)
+    return fitting
+
+
+def budget_table(
+    arms: Sequence[Arm],
+    items: Sequence[Question],
+    phrasings: Sequence[Phrasing],
+    budgets: Sequence[int],
+    rule: Rule = HALF,
+) -> pd.DataFrame:
+    """Recall of every arm and phrasing when the passages found may have so many tokens together, with Wilson intervals.
+
+    Columns: arm, phrasing, budget (tokens), hits, n, recall, low, high. Raises DataError for an unanswerable item.
+    """
+    rows: list[dict[str, object]] = []
+    for arm in arms:
+        for phrasing in phrasings:
+            ranked = [[hit.passage for hit in arm.search(item.phrased(phrasing), DEPTH)] for item in items]
+            for budget in budgets:
+                hits = sum(
+                    is_hit(item, within_budget(found, budget), rule) for item, found in zip(items, ranked, strict=True)
+                )
+                rows.append({"arm": arm.name, "phrasing": phrasing, "budget": budget, "hits": hits, "n": len(items)})
+    return _with_intervals(pd.DataFrame(rows))
+
+
 def rank_table(
     arms: Sequence[Arm],
     items: Sequence[Question],
@@ -132,6 +173,11 @@ def recall_table(ranks: pd.DataFrame, ks: Sequence[int]) -> pd.DataFrame:
     by = ["arm", "phrasing", "rule"]
     whole = pd.concat([ranks.assign(k=k, hit=(ranks["rank"] <= k).fillna(False).astype(bool)) for k in ks])
     table = whole.groupby([*by, "k"], sort=False)["hit"].agg(hits="sum", n="size").reset_index()
+    return _with_intervals(table)
+
+
+def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with columns recall, low and high, made from hits and n."""
     table["recall"] = table["hits"] / table["n"]
     low, high = proportion_confint(table["hits"], table["n"], alpha=0.05, method="wilson")
     # a Wilson interval holds its own proportion; at 0 and 1 rounding may leave it outside by 1e-16

@@ -67,3 +67,44 @@ def test_a_size_of_nought_is_refused() -> None:
 def test_as_given_keeps_documents_whole(eu_law: Corpus) -> None:
     part = eu_law.only(["gdpr/1", "gdpr/2"])
     assert [p.text for p in chunk.as_given(part)] == [article.text for article in part]
+
+
+@pytest.mark.parametrize("name", chunk.CHUNKERS)
+def test_every_chunker_keeps_every_passage_at_its_place(eu_law: Corpus, name: str) -> None:
+    part = eu_law.only_acts(["nis2"])
+    passages = chunk.CHUNKERS[name](part)
+    assert all(part.text(p.article)[p.start : p.end] == p.text for p in passages)
+    assert len({p.id for p in passages}) == len(passages)
+    for article in part:
+        covered: set[int] = set()
+        for p in passages:
+            if p.article == article.id:
+                covered.update(range(p.start, p.end))
+        assert not "".join(sign for place, sign in enumerate(article.text) if place not in covered).strip()
+    if limit := [int(word) for word in name.replace(",", "").split() if word.isdigit()]:
+        assert max(p.tokens for p in passages) <= limit[0]
+
+
+def test_windows_overlap_by_what_was_asked(eu_law: Corpus) -> None:
+    part = eu_law.only(["gdpr/17"])
+    tokens = chunk.tokenizer().encode(part.text("gdpr/17"), add_special_tokens=False)
+    passages = chunk.fixed(part, 50, 20)
+    assert [p.start for p in passages] == [tokens.offsets[first][0] for first in range(0, len(passages) * 30, 30)]
+    assert passages[-1].end == tokens.offsets[-1][1]
+    assert all(p.tokens == 50 for p in passages[:-1])
+    with pytest.raises(ParameterError, match="overlap"):
+        chunk.fixed(part, 50, 50)
+
+
+def test_a_hierarchy_cuts_passages_into_leaves(eu_law: Corpus) -> None:
+    part = eu_law.only(["gdpr/17", "gdpr/4"])
+    tree = chunk.hierarchy(part, 60, 240)
+    assert [*dict.fromkeys(tree.parent[leaf.id] for leaf in tree.leaves)] == chunk.semantic(part, 240)
+    for leaf in tree.leaves:
+        whole = tree.parent[leaf.id]
+        assert whole.article == leaf.article
+        assert whole.start <= leaf.start < leaf.end <= whole.end
+        assert leaf.tokens <= 60
+        assert part.text(leaf.article)[leaf.start : leaf.end] == leaf.text
+    with pytest.raises(ParameterError, match="no parts"):
+        chunk.hierarchy(part, 200, 200)

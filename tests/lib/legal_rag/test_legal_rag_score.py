@@ -141,3 +141,12 @@ def test_an_interval_holds_its_own_proportion_whatever_the_rounding() -> None:
             ranks = pd.DataFrame({"arm": "a", "phrasing": "p", "rule": "r", "rank": [1] * hits + [9] * (n - hits)})
             row = score.recall_table(ranks.astype({"rank": "Int64"}), [1]).iloc[0]
             assert 0 <= row["low"] <= row["recall"] <= row["high"] <= 1
+
+
+def test_a_budget_of_tokens_is_filled_in_rank_order() -> None:
+    ranked = [Passage("a/1", place, place + 1, "x", tokens) for place, tokens in enumerate([100, 60, 50, 10])]
+    assert score.within_budget(ranked, 159) == ranked[:1]
+    assert score.within_budget(ranked, 160) == ranked[:2]
+    assert score.within_budget(ranked, 215) == ranked[:3]  # ten tokens more do not fit
+    assert score.within_budget(ranked, 10_000) == ranked
+    assert score.within_budget(ranked, 99) == []

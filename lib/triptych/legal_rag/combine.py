@@ -1,0 +1,193 @@
+"""Retrieval arms made of other arms: fusion, second-stage reranking, query expansion, auto-merging of small passages.
+
+These are what reviewers of the paper missed: its pipeline is one embedder and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any, cast
+
+from llama_index.core import QueryBundle, StorageContext
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.retrievers import AutoMergingRetriever, BaseRetriever
+from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
+from llama_index.core.storage.docstore import SimpleDocumentStore
+
+from triptych.errors import ParameterError
+from triptych.legal_rag import lexical
+from triptych.legal_rag.chunk import Hierarchy, Passage
+from triptych.legal_rag.generate import Prompt, prompt
+from triptych.legal_rag.retrieve import Arm, Bm25, Dense, Found
+from triptych.llm import Client
+
+
+class Fusion:
+    """Weighted reciprocal rank fusion: a passage scores the sum over the arms of weight / (c + rank).
+
+    Ranks start at 1 and c = 60 (Cormack, Clarke and Büttcher, SIGIR 2009, who give every arm the weight 1). llama-index
+    has a fusion too, but it ignores weights in this mode. Each arm is asked for `depth` passages.
+    """
+
+    def __init__(
+        self,
+        arms: Sequence[Arm],
+        weights: Sequence[float] | None = None,
+        depth: int = 100,
+        c: float = 60,
+        name: str = "",
+    ) -> None:
+        """Raises ParameterError unless there is one weight of nought or more for each of at least one arm."""
+        self.weights = [1.0] * len(arms) if weights is None else [*weights]
+        if not arms or len(self.weights) != len(arms) or min(self.weights) < 0 or not any(self.weights):
+            raise ParameterError(
+                f"{len(arms)} arms cannot be fused with the weights {self.weights}", "one weight an arm"
+            )
+        self.arms, self.depth, self.c = list(arms), depth, c
+        self.name = " + ".join(arm.name for arm in arms)
+
+    def search(self, question: str, k: int) -> list[Found]:
+        """The k best passages by fused score; ties go to the arm named first."""
+        scores: dict[Passage, float] = defaultdict(float)
+        for arm, weight in zip(self.arms, self.weights, strict=True):
+            for rank, hit in enumerate(arm.search(question, max(self.depth, k)), start=1):
+                scores[hit.passage] += weight / (self.c + rank)
+        ranked = sorted(scores, key=lambda passage: -scores[passage])[:k]
+        return [Found(passage, scores[passage]) for passage in ranked if scores[passage] > 0]
+
+
+class Rerank:
+    """A second stage: the first arm's `depth` best passages in the order of the second arm's embedder.
+
+    A cross-encoder would be the usual second stage. None comes in a package, so this is a bi-encoder.
+    """
+
+    def __init__(self, first: Arm, second: Dense, depth: int = 50) -> None:
+        self.first, self.second, self.depth = first, second, depth
+        self.name = f"{first.name} → {second.name}"
+
+    def search(self, question: str, k: int) -> list[Found]:
+        """The k best of the first stage's passages, with their cosines."""
+        candidates = [hit.passage for hit in self.first.search(question, max(self.depth, k))]
+        if not candidates:
+            return []
+        vectors = self.second.embedder.texts([passage.text for passage in candidates])
+        cosines = vectors @ self.second.embedder.queries([question])[0]
+        ranked = sorted(range(len(candidates)), key=lambda row: -float(cosines[row]))[:k]
+        return [Found(candidates[row], float(cosines[row])) for row in ranked]
+
+
+class Rm3:
+    """BM25 with the query expanded by pseudo-relevance feedback (RM3; Abdul-Jaleel et al., TREC 2004).
+
+    The `documents` first passages are taken for relevant. Their stems form the relevance model
+    P(w|R) = Σ_d P(d|q) · tf(w, d) / |d| with P(d|q) in proportion to the BM25 score; its `terms` heaviest stems,
+    normalised, are mixed with the question's own in the proportion 1 − `original` to `original`. The defaults are those
+    usual in the literature: 10, 10 and 0.5.
+    """
+
+    name = "BM25 + RM3"
+
+    def __init__(self, bm25: Bm25, documents: int = 10, terms: int = 10, original: float = 0.5) -> None:
+        """Raises ParameterError for a proportion outside [0, 1], or no documents or terms."""
+        if not 0 <= original <= 1 or documents < 1 or terms < 1:
+            raise ParameterError(
+                f"RM3 with {documents} documents, {terms} terms and proportion {original} is undefined",
+                "at least one document and term; the question's own proportion lies between 0 and 1",
+            )
+        self.bm25, self.documents, self.terms, self.original = bm25, documents, terms, original
+
+    def expanded(self, question: str) -> dict[str, float]:
+        """The stems of the expanded query with their weights, which add up to 1; empty for a question without any."""
+        asked = Counter(lexical.tokens(question))
+        weights = {stem: self.original * count / asked.total() for stem, count in asked.items()}
+        found = self.bm25.search(question, self.documents)
+        if not found:
+            return {stem: weight / self.original for stem, weight in weights.items()} if self.original else {}
+        total = sum(hit.score for hit in found)
+        model: dict[str, float] = defaultdict(float)
+        for hit in found:
+            stems = Counter(lexical.tokens(hit.passage.text))
+            for stem, count in stems.items():
+                model[stem] += hit.score / total * count / stems.total()
+        heaviest = sorted(model, key=lambda stem: (-model[stem], stem))[: self.terms]
+        mass = sum(model[stem] for stem in heaviest)
+        for stem in heaviest:
+            weights[stem] = weights.get(stem, 0.0) + (1 - self.original) * model[stem] / mass
+        return weights
+
+    def search(self, question: str, k: int) -> list[Found]:
+        """The k best passages of the expanded query."""
+        return self.bm25.weighted(self.expanded(question), k)
+
+
+class Hyde:
+    """Hypothetical document embeddings (Gao et al., 2022): a model writes the passage that would answer, and that is
+    searched for, with the question's own vector beside it as in the paper's experiments.
+
+    Needs a language model that answers, live or recorded.
+    """
+
+    def __init__(self, dense: Dense, client: Client, max_tokens: int = 128) -> None:
+        self.dense, self.client, self.max_tokens = dense, client, max_tokens
+        self.prompt: Prompt = prompt("hyde")
+        self.name = f"HyDE {dense.name}"
+
+    def search(self, question: str, k: int) -> list[Found]:
+        """The k passages nearest to the mean of the two vectors. Raises ModelError when the model cannot answer."""
+        said = self.client.ask(self.prompt.messages(question), temperature=0, seed=0, max_tokens=self.max_tokens)
+        vector = self.dense.embedder.queries([question])[0]
+        if said.text.strip():
+            vector = vector + self.dense.embedder.texts([said.text.strip()])[0]
+        return self.dense.nearest(vector, k)
+
+
+class AutoMerge:
+    """Search small passages, and hand over the larger one when more than `ratio` of its parts were found.
+
+    llama-index's auto-merging retriever over any arm that searches the leaves of a `Hierarchy`. Merged passages are
+    longer, so compare at equal context tokens, not only at equal k. `breadth` leaves are asked for per passage wanted.
+    """
+
+    def __init__(self, leaves: Arm, hierarchy: Hierarchy, ratio: float = 0.5, breadth: int = 4) -> None:
+        self.name = leaves.name
+        self.leaves, self.ratio, self.breadth = leaves, ratio, breadth
+        self._passages = {passage.id: passage for passage in [*hierarchy.leaves, *hierarchy.parent.values()]}
+        nodes = {leaf.id: TextNode(id_=f"leaf {leaf.id}", text=leaf.text) for leaf in hierarchy.leaves}
+        parents: dict[str, TextNode] = {}
+        for leaf in hierarchy.leaves:
+            whole = hierarchy.parent[leaf.id]
+            parent = parents.setdefault(whole.id, TextNode(id_=f"parent {whole.id}", text=whole.text))
+            nodes[leaf.id].relationships[NodeRelationship.PARENT] = RelatedNodeInfo(node_id=parent.node_id)
+            children = parent.relationships.setdefault(NodeRelationship.CHILD, [])
+            assert isinstance(children, list)
+            children.append(RelatedNodeInfo(node_id=nodes[leaf.id].node_id))
+        store = SimpleDocumentStore()
+        store.add_documents([*nodes.values(), *parents.values()])
+        self._nodes, self._storage = nodes, StorageContext.from_defaults(docstore=store)
+
+    def search(self, question: str, k: int) -> list[Found]:
+        """The k best passages, leaves and wholes mixed, best first."""
+        hits = self.leaves.search(question, k * self.breadth)
+        found = _Fixed([NodeWithScore(node=self._nodes[hit.passage.id], score=hit.score) for hit in hits])
+        merging = AutoMergingRetriever(
+            cast(Any, found),  # declared as a vector retriever, used as any retriever
+            self._storage,
+            simple_ratio_thresh=self.ratio,
+        )
+        merged = merging.retrieve(question)
+        return [
+            Found(self._passages[node.node.node_id.partition(" ")[2]], float(node.score or 0.0)) for node in merged[:k]
+        ]
+
+
+class _Fixed(BaseRetriever):
+    """A retriever that has already found what it returns."""
+
+    def __init__(self, found: list[NodeWithScore]) -> None:
+        super().__init__(callback_manager=CallbackManager())
+        self.found = found
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return list(self.found)

@@ -1,0 +1,181 @@
+"""Passages and a question in, an answer out: the generators that the factorial crosses with the retrievers.
+
+A *reader* is anything that answers from passages: a language model with a prompt of `prompts/`, or the extractive
+reader, a control that can only quote. Two arms stand beside the retrievers: *oracle* hands over the gold passages, and
+*closed book* hands over nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Literal, Protocol
+
+from pydantic import JsonValue
+
+from triptych.errors import ModelError, ParameterError
+from triptych.legal_rag import lexical
+from triptych.legal_rag.chunk import Passage
+from triptych.legal_rag.corpus import Corpus
+from triptych.llm import Client, Message, system, user
+
+PROMPTS = Path(__file__).with_name("prompts")
+Outcome = Literal["answered", "abstained", "cut off", "too long"]
+
+SHORT_TITLES = {
+    "ai-act": "AI Act",
+    "gdpr": "GDPR",
+    "cra": "Cyber Resilience Act",
+    "dora": "DORA",
+    "nis2": "NIS2 Directive",
+    "csrd": "CSRD",
+}
+"""How a lawyer calls the acts; for passages of other benchmarks the id of the document stands instead."""
+
+_ABSTENTION = re.compile(
+    r"\b(can(not|'t|’t| not) answer|(do|does)( not|n't|n’t) (answer|say|contain|provide|mention|address|specify)"
+    r"|(do not|don't|don’t) know|not (contained|mentioned|answered|provided|specified) in the passages?)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Instructions and the form of a question; `id` names file and version, as records do."""
+
+    id: str
+    system: str
+    user: Template
+
+    def messages(self, question: str, passages: str = "") -> list[Message]:
+        """The conversation that asks `question`."""
+        return [system(self.system), user(self.user.substitute(question=question, passages=passages))]
+
+
+@cache
+def prompt(name: str) -> Prompt:
+    """The prompt `prompts/NAME.toml`. Raises ParameterError when there is none."""
+    path = PROMPTS / f"{name}.toml"
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in PROMPTS.glob("*.toml")))
+        raise ParameterError(f"there is no prompt {name!r}", f"prompts: {known}")
+    read = tomllib.loads(path.read_text("utf-8"))
+    return Prompt(f"{name}@{read['version']}", read["system"].strip(), Template(read["user"].strip()))
+
+
+def shown(passages: Sequence[Passage], corpus: Corpus) -> str:
+    """Passages as a reader sees them: numbered, each under the name of its act and article."""
+    return "\n\n".join(
+        f"[{number}] {label(passage, corpus)}\n{passage.text}" for number, passage in enumerate(passages, start=1)
+    )
+
+
+def label(passage: Passage, corpus: Corpus) -> str:
+    """Where a passage stands, in words: "GDPR, Article 17"; the document's id when it is no act of ours."""
+    article = corpus.articles[passage.article]
+    return f"{SHORT_TITLES[article.act]}, Article {article.number}" if article.act in SHORT_TITLES else article.id
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a reader answered.
+
+    `outcome`: "abstained" when it says that it cannot answer, "cut off" when it ran into the limit of its length,
+    "too long" when the question and its passages do not fit the model (there is no text then). `replayed`: the text
+    comes from a record, no model was asked. Token counts are None where the reader counts none.
+    """
+
+    text: str
+    outcome: Outcome
+    prompt: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    replayed: bool = False
+
+
+class Reader(Protocol):
+    """Something that answers a question from passages, or from nothing."""
+
+    @property
+    def name(self) -> str: ...
+
+    def answer(self, question: str, passages: Sequence[Passage], corpus: Corpus) -> Reply: ...
+
+
+class ModelReader:
+    """A language model with the project's prompts: `passages` where there are any, `closed-book` where there are none.
+
+    `parameters` are those of the chat completion (temperature, max_tokens, seed …) and part of what an answer is kept
+    under.
+    """
+
+    def __init__(self, name: str, client: Client, **parameters: JsonValue) -> None:
+        self.name, self.client, self.parameters = name, client, parameters
+
+    def answer(self, question: str, passages: Sequence[Passage], corpus: Corpus) -> Reply:
+        """The model's answer. Raises ModelError when the model cannot be reached; too long a prompt is an outcome."""
+        asked = prompt("passages" if passages else "closed-book")
+        try:
+            said = self.client.ask(asked.messages(question, shown(passages, corpus)), **self.parameters)
+        except ModelError as error:
+            if "context" not in str(error).lower():
+                raise
+            return Reply("", "too long", asked.id)
+        text = said.text.strip()
+        outcome: Outcome = "cut off" if said.finish == "length" else "answered"
+        return Reply(
+            text=text,
+            outcome="abstained" if abstains(text) else outcome,
+            prompt=asked.id,
+            prompt_tokens=said.prompt_tokens,
+            completion_tokens=said.completion_tokens,
+            replayed=said.replayed,
+        )
+
+
+class ExtractiveReader:
+    """Quotes the sentences that share the most with the question, and nothing else: it cannot invent, nor reason.
+
+    A sentence scores, for each content stem it shares with the question, one over the number of sentences on the table
+    that have it. The `sentences` best ones are quoted in the order of the passages. It abstains
+    when the best one shares fewer than `least` stems.
+    """
+
+    name = "extractive"
+
+    def __init__(self, sentences: int = 2, least: int = 2) -> None:
+        self.sentences, self.least = sentences, least
+
+    def answer(self, question: str, passages: Sequence[Passage], corpus: Corpus) -> Reply:
+        """The quoted sentences."""
+        candidates = [sentence for passage in passages for sentence in split(passage.text)]
+        stems = [lexical.stems(sentence) for sentence in candidates]
+        asked = lexical.stems(question)
+        rarity = {
+            stem: 1 / sum(stem in each for each in stems) for stem in asked if any(stem in each for each in stems)
+        }
+        scores = [sum(rarity[stem] for stem in asked & each) for each in stems]
+        ranked = sorted(range(len(candidates)), key=lambda row: (-scores[row], row))
+        if not ranked or len(asked & stems[ranked[0]]) < self.least:
+            return Reply("The passages do not answer this question.", "abstained", "none")
+        chosen = sorted(row for row in ranked[: self.sentences] if scores[row] > 0)
+        return Reply(" ".join(candidates[row] for row in chosen), "answered", "none")
+
+
+def split(text: str) -> list[str]:
+    """Sentences of a legal text: cut after ". ", "; " and ": " when a capital, a digit or a bracket follows."""
+    return [piece.strip() for piece in re.split(r"(?<=[.;:])\s+(?=[A-Z0-9(‘“])", text) if piece.strip()]
+
+
+def abstains(text: str) -> bool:
+    """Whether an answer says that it does not know, in its first sentence, or says nothing at all.
+
+    Only the first sentence counts: an answer that goes on to add a caution has not abstained.
+    """
+    first = split(text)[0] if text.strip() else ""
+    return not first or bool(_ABSTENTION.search(first))

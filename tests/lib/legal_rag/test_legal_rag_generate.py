@@ -1,0 +1,121 @@
+"""Readers: what they are shown, when they abstain, and that an extractive one can only quote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triptych.errors import ModelError, ParameterError
+from triptych.legal_rag import chunk, generate
+from triptych.legal_rag.chunk import Passage
+from triptych.legal_rag.corpus import Corpus
+from triptych.llm import Answer, Message
+
+
+class Model:
+    """A model that says what it is told to, and remembers what it was asked."""
+
+    model = "stand-in"
+
+    def __init__(self, text: str = "It is erased.", finish: str = "stop", error: str = "") -> None:
+        self.text, self.finish, self.error = text, finish, error
+        self.defaults: dict[str, Any] = {}
+        self.messages: Sequence[Message] = ()
+        self.parameters: dict[str, Any] = {}
+
+    def ask(self, messages: Sequence[Message], **parameters: Any) -> Answer:
+        if self.error:
+            raise ModelError(self.error, "ask for less")
+        self.messages, self.parameters = messages, parameters
+        return Answer(text=self.text, finish=self.finish, prompt_tokens=7, completion_tokens=3, seconds=0)
+
+
+@pytest.fixture(scope="module")
+def gdpr17(eu_law: Corpus) -> list[Passage]:
+    return chunk.semantic(eu_law.only(["gdpr/17"]))
+
+
+def test_a_model_is_shown_the_passages_under_the_names_of_their_articles(eu_law: Corpus, gdpr17: list[Passage]) -> None:
+    model = Model()
+    reply = generate.ModelReader("m", model, max_tokens=9).answer("When is it erased?", gdpr17[:2], eu_law)
+    said = model.messages[-1].content
+    assert f"[1] GDPR, Article 17\n{gdpr17[0].text}" in said
+    assert f"[2] GDPR, Article 17\n{gdpr17[1].text}" in said
+    assert said.endswith("Question: When is it erased?")
+    assert model.parameters == {"max_tokens": 9}
+    assert (reply.text, reply.outcome, reply.prompt) == ("It is erased.", "answered", "passages@1")
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.replayed) == (7, 3, False)
+
+
+def test_without_passages_the_book_is_closed(eu_law: Corpus) -> None:
+    model = Model()
+    reply = generate.ModelReader("m", model).answer("When?", [], eu_law)
+    assert reply.prompt == "closed-book@1"
+    assert "assages" not in "".join(message.content for message in model.messages)
+
+
+def test_outcomes(eu_law: Corpus, gdpr17: list[Passage]) -> None:
+    def outcome(model: Model) -> str:
+        return generate.ModelReader("m", model).answer("q", gdpr17[:1], eu_law).outcome
+
+    assert outcome(Model("I cannot answer this from the passages.")) == "abstained"
+    assert outcome(Model("")) == "abstained"
+    assert outcome(Model("It is", finish="length")) == "cut off"
+    assert outcome(Model(error="prompt exceeds the context size")) == "too long"
+    with pytest.raises(ModelError, match="refused"):
+        outcome(Model(error="refused with HTTP status 401"))
+
+
+@pytest.mark.parametrize(
+    ("text", "abstained"),
+    [
+        ("I cannot answer this from the passages.", True),
+        ("The passages do not answer this question.", True),
+        ("The text doesn’t say whether that is allowed.", True),
+        ("This is not mentioned in the passages.", True),
+        ("I do not know.", True),
+        ("No. The controller need not answer within a month.", False),
+        ("Yes, within 72 hours. The passages do not say more.", False),
+        ("The controller does not have to tell the patients.", False),
+    ],
+)
+def test_abstention_is_read_from_the_first_sentence(text: str, abstained: bool) -> None:
+    assert generate.abstains(text) is abstained
+
+
+WORDS = st.sampled_from(
+    ["controller", "erase", "data", "kettle", "update", "supervisor", "report", "five", "the", "of"]
+)
+
+
+@given(st.lists(st.lists(WORDS, min_size=1, max_size=8), min_size=1, max_size=6), st.lists(WORDS, max_size=8))
+def test_the_extractive_reader_only_quotes_or_abstains(sentences: list[list[str]], question: list[str]) -> None:
+    text = " ".join(" ".join(words).capitalize() + "." for words in sentences)
+    passages = [Passage("x/1", 0, len(text), text, 1)]
+    reply = generate.ExtractiveReader().answer(" ".join(question), passages, Corpus("none", {}, {}))
+    if reply.outcome == "answered":
+        quoted = generate.split(reply.text)
+        assert 1 <= len(quoted) <= 2
+        assert set(quoted) <= set(generate.split(text))
+    else:
+        assert generate.abstains(reply.text)
+
+
+def test_the_extractive_reader_finds_the_sentence(eu_law: Corpus) -> None:
+    passages = chunk.semantic(eu_law.only(["gdpr/33"]))
+    reply = generate.ExtractiveReader(1).answer(
+        "within how many hours must a controller notify the supervisory authority of a breach?", passages, eu_law
+    )
+    assert "72 hours" in reply.text
+    assert generate.ExtractiveReader().answer("xylophone", passages, eu_law).outcome == "abstained"
+    assert generate.ExtractiveReader().answer("anything", [], eu_law).outcome == "abstained"
+
+
+def test_prompts_are_found_by_name() -> None:
+    assert generate.prompt("passages").id == "passages@1"
+    with pytest.raises(ParameterError, match="closed-book"):
+        generate.prompt("no such")
