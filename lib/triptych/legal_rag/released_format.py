@@ -1,0 +1,185 @@
+"""The door for results made elsewhere: per-question JSONL, the released code's own or anybody's, into `runs.table`.
+
+What is known of the released format: its judge answers with `correct` and `grounded` and a reason, in one call; the
+data set calls its columns `id`, `question`, `answer` and `relevant_passage_id`; a judge's answer that cannot be parsed
+is stored as null. The names of the other fields were not read. So every column is looked for under a list of names,
+dots reaching into nested objects ("judgement.correct"); `Columns(...)` replaces a list where a file says it otherwise,
+and what a file does not hold (one file a cell holds no embedder) is given as a constant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from triptych.errors import DataError, ParameterError
+from triptych.legal_rag import runs
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Under which names each column is looked for, first match wins. Give a tuple to replace the defaults.
+
+    `retrieved` is a flag; without it, it is computed from `passages` (ids, or objects with an `id`, best first) and
+    `gold` by *equality* of ids.
+    """
+
+    question: Names = ("question_id", "qa_id", "id", "qid", "question.id")
+    retriever: Names = ("embedder", "embedding_model", "retriever", "retrieval_model")
+    generator: Names = ("generator", "generative_model", "llm", "model")
+    correct: Names = ("correct", "judgement.correct", "judgment.correct", "evaluation.correct", "judge.correct")
+    grounded: Names = ("grounded", "judgement.grounded", "judgment.grounded", "evaluation.grounded", "judge.grounded")
+    retrieved: Names = ("retrieved", "retrieval_correct", "retrieval_accurate", "hit")
+    passages: Names = ("retrieved_passage_ids", "passage_ids", "retrieved_ids", "retrieved_passages", "passages")
+    gold: Names = ("relevant_passage_id", "gold_passage_id", "gold", "question.relevant_passage_id")
+    repeat: Names = ("repeat", "run", "sample")
+    judge: Names = ("judge_model", "evaluator", "judge.model")
+    abstained: Names = ("abstained", "judgement.abstained", "judgment.abstained")
+    answerable: Names = ("answerable",)
+
+
+@dataclass(frozen=True)
+class Read:
+    """The tidy table, and what the file did that a reader should know.
+
+    `substring_hits` are the runs that only the released code's rule counts as retrieved: the gold id occurs *inside*
+    another passage's id, as 2.1-c1-s1 in 1.2.1-c1-s1. `unparsed` are the verdicts that were null.
+    """
+
+    runs: pd.DataFrame
+    substring_hits: int
+    unparsed: int
+
+
+_ABSENT = object()
+
+
+def read(paths: Path | Sequence[Path], columns: Columns | None = None, k: int | None = None, **constants: Any) -> Read:
+    """Read per-question JSONL files into one checked table.
+
+    `constants` fill columns of `runs.Run` that the files do not hold: `read(path, retriever="Kanon 2", …)`. `k` counts
+    only the first k passages. Raises DataError that names file, line, the missing column, the names tried and the
+    fields that are there; ParameterError for a constant that is no column.
+    """
+    columns = columns or Columns()
+    known = {field.name for field in fields(columns)} | set(runs.Run.model_fields)
+    if unknown := set(constants) - known:
+        raise ParameterError(f"no column is called {', '.join(sorted(unknown))}", f"one of {', '.join(sorted(known))}")
+    rows: list[dict[str, Any]] = []
+    inside = 0
+    for path in [paths] if isinstance(paths, Path) else paths:
+        try:
+            lines = path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path.name} cannot be read: {error}", "a UTF-8 file of one JSON object a line") from None
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            where = f"{path.name}, line {number}"
+            row, only_inside = _row(_object(line, where), columns, constants, k, where)
+            rows.append(row)
+            inside += only_inside
+    table = runs.table(rows)
+    return Read(table, inside, table["verdict"].tolist().count("unparsed"))
+
+
+def _row(
+    record: Mapping[str, Any], columns: Columns, constants: Mapping[str, Any], k: int | None, where: str
+) -> tuple[dict[str, Any], bool]:
+    def value(column: str, default: Any = _ABSENT) -> Any:
+        if column in constants:
+            return constants[column]
+        names = cast("Names", getattr(columns, column))
+        for name in names:
+            if (found := _reach(record, name)) is not _ABSENT:
+                return found
+        if default is not _ABSENT:
+            return default
+        raise DataError(
+            f"{where}: no {column} under {', '.join(names)}; there are {', '.join(map(str, record))}",
+            f'name it: Columns({column}=("…",)), or give it: read(…, {column}=…)',
+        )
+
+    answerable = _flag(value("answerable", True), "answerable", where)
+    gold = value("gold", None)
+    correct, grounded = (_flag(value(name), name, where) for name in ("correct", "grounded"))
+    judged = correct is not None and grounded is not None
+    retrieved, only_inside = None, False
+    if answerable:
+        retrieved = _flag(value("retrieved", None), "retrieved", where)
+        if retrieved is None:
+            found = _ids(value("passages"), where)[:k]
+            if gold is None:
+                raise DataError(f"{where}: no gold passage to look for", 'Columns(gold=("…",)) or Columns(retrieved=…)')
+            retrieved = str(gold) in found
+            only_inside = not retrieved and any(str(gold) in item for item in found)
+    row = {
+        "question": str(value("question")),
+        "retriever": str(value("retriever")),
+        "generator": str(value("generator")),
+        "repeat": value("repeat", 0),
+        "judge": str(value("judge", "") or ""),
+        "gold": None if gold is None else str(gold),
+        "answerable": bool(answerable),
+        "verdict": "judged" if judged else "unparsed",  # half a verdict is none
+        "correct": correct if judged else None,
+        "grounded": grounded if judged else None,
+        "retrieved": retrieved,
+        "abstained": _flag(value("abstained", None), "abstained", where),
+    }
+    return {**row, **{name: constants[name] for name in ("chunker", "phrasing") if name in constants}}, only_inside
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON: {error.msg}", "one object a line") from None
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: not a JSON object", "one object a line")
+    return cast("dict[str, Any]", record)
+
+
+def _reach(record: Mapping[str, Any], name: str) -> Any:
+    """The value under a name, or under a dotted path; null parents give null, so that a null judgement is unparsed."""
+    if name in record:
+        return record[name]
+    head, dot, rest = name.partition(".")
+    if not dot or head not in record:
+        return _ABSENT
+    inner = record[head]
+    if inner is None:
+        return None
+    return _reach(cast("Mapping[str, Any]", inner), rest) if isinstance(inner, Mapping) else _ABSENT
+
+
+_WORDS: dict[str, bool] = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _flag(value: Any, column: str, where: str) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    if (word := str(value).strip().lower()) in _WORDS:
+        return _WORDS[word]
+    raise DataError(f"{where}: {column} is {value!r}, which is neither true, false nor null", "map another column")
+
+
+def _ids(value: Any, where: str) -> list[str]:
+    """Passage ids, as strings: the real data set mixes strings and numbers."""
+    if not isinstance(value, list):
+        raise DataError(f"{where}: the passages are not a list", 'Columns(passages=("…",)) or Columns(retrieved=…)')
+    found: list[str] = []
+    for item in cast("list[Any]", value):
+        if isinstance(item, Mapping):
+            if "id" not in item:
+                raise DataError(f"{where}: a passage has no id", 'Columns(passages=("…",)) or Columns(retrieved=…)')
+            item = cast("Mapping[str, Any]", item)["id"]
+        found.append(str(item))
+    return found

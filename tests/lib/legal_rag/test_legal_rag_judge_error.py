@@ -1,0 +1,176 @@
+"""Agreement on published worked examples; corrections for judge error by simulation with known truth."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import beta
+
+from triptych.errors import DataError, ParameterError
+from triptych.legal_rag import agreement, judge_error
+from triptych.legal_rag.judge_error import Checked
+
+# Krippendorff's example of 4 raters and 12 units, data set cac.raw4raters of Gwet's irrCAC; its documentation prints
+# AC1 0.77544 with standard error 0.14295, and Krippendorff's α 0.74342.
+FOUR = (
+    (1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None),
+    (1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3),
+    (None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None),
+    (1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None),
+)
+
+
+def from_table(table: list[list[int]]) -> tuple[list[int], list[int]]:
+    pairs = [(i, j) for i, row in enumerate(table) for j, count in enumerate(row) for _ in range(count)]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def test_gwets_and_krippendorffs_published_example():
+    found = agreement.gwet_ac1(FOUR)
+    assert (round(found.value, 5), round(found.error, 5)) == (0.77544, 0.14295)
+    assert round(agreement.krippendorff_alpha(FOUR).value, 5) == 0.74342
+
+
+def test_the_abstractors_table_of_irrcac():
+    """cont3x3abstractors: its vignette prints κ 0.7964094, SE 0.05891072."""
+    judges = from_table([[13, 0, 0], [0, 20, 7], [0, 4, 56]])
+    kappa = agreement.cohen_kappa(*judges)
+    assert kappa.value == pytest.approx(0.7964094, abs=5e-8)
+    assert kappa.error == pytest.approx(0.05891072, abs=5e-4)  # irrCAC divides by n − 1 where statsmodels divides by n
+    ac1 = agreement.gwet_ac1(judges)
+    shares = np.array([26, 51, 123]) / 200  # means of the two margins: 13+13, 27+24, 60+63
+    chance = float((shares * (1 - shares)).sum() / 2)
+    assert ac1.value == pytest.approx((0.89 - chance) / (1 - chance), abs=1e-12)
+
+
+def test_the_kappa_paradox():
+    """Gwet (2002): 118 and 0 of 125 agreed, 5 and 2 not. κ below 0 at 94 % agreement; AC1 0.94."""
+    judges = from_table([[118, 5], [2, 0]])
+    assert agreement.cohen_kappa(*judges).value == pytest.approx(-0.0234, abs=5e-5)
+    assert agreement.gwet_ac1(judges).value == pytest.approx(0.9408, abs=5e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=3, max_size=40))
+def test_agreement_keeps_its_bounds_and_forgets_the_names(pairs):
+    first, second = [a for a, _ in pairs], [b for _, b in pairs]
+    found = agreement.gwet_ac1([first, second], categories=3)
+    assert -1 <= found.low <= found.value + 1e-12
+    assert found.value <= 1 + 1e-12
+    assert found.value == pytest.approx(
+        agreement.gwet_ac1([["cab"[a] for a in first], ["cab"[b] for b in second]], categories=3).value
+    )
+    assert (found.value == pytest.approx(1)) == (first == second)
+
+
+def test_agreement_that_is_not_defined_says_so():
+    same = [True] * 5
+    for function in (lambda: agreement.cohen_kappa(same, same), lambda: agreement.krippendorff_alpha([same, same])):
+        with pytest.raises(DataError, match="not defined"):
+            function()
+    assert agreement.gwet_ac1([same, same]).value == 1
+    assert agreement.summary([same, same])["value"].isna().any()
+    with pytest.raises(ParameterError, match="two or more judges"):
+        agreement.gwet_ac1([same])
+    with pytest.raises(DataError, match="fewer than two items"):
+        agreement.gwet_ac1([[1, None], [None, 2]])
+    table = agreement.summary([[1, 0, 1, 1], [1, 0, 0, 1]], draws=50)
+    assert table["name"].tolist() == ["Cohen κ", "Gwet AC1", "Krippendorff α"]
+    assert (table["low"] <= table["value"]).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 60), st.integers(1, 60))
+def test_exact_intervals_are_clopper_and_pearsons(successes, trials):
+    successes = min(successes, trials)
+    low, high = agreement.exact_interval(successes, trials)
+    assert low == pytest.approx(beta.ppf(0.025, successes, trials - successes + 1) if successes else 0.0)
+    assert high == pytest.approx(beta.ppf(0.975, successes + 1, trials - successes) if successes < trials else 1.0)
+
+
+# --- judge error ------------------------------------------------------------------------------------------------------
+
+
+def test_rogan_gladen_on_the_brucellosis_example():
+    """23 of 150 positive, sensitivity 0.96, specificity 0.89: 5.1 per 100, the worked example of epiR's epi.prev."""
+    assert round(100 * judge_error.rogan_gladen(23 / 150, 0.96, 0.89), 1) == 5.1
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0, 1), st.floats(0.6, 1), st.floats(0.6, 1))
+def test_rogan_gladen_undoes_what_a_judge_does(truth, sensitivity, specificity):
+    apparent = truth * sensitivity + (1 - truth) * (1 - specificity)
+    assert judge_error.rogan_gladen(apparent, sensitivity, specificity) == pytest.approx(truth, abs=1e-9)
+
+
+def test_a_coin_cannot_be_corrected():
+    with pytest.raises(DataError, match="no better than a coin"):
+        judge_error.rogan_gladen(0.5, 0.5, 0.5)
+    with pytest.raises(ParameterError, match="not a proportion"):
+        Checked(3, 2)
+
+
+def binomial(random: np.random.Generator, n: int, p: float) -> Checked:
+    return Checked(int(random.binomial(n, p)), n)
+
+
+@pytest.mark.parametrize(
+    ("truth", "sensitivity", "specificity"), [(0.8, 0.95, 0.9), (0.95, 0.9, 0.75), (0.5, 0.8, 0.8)]
+)
+def test_corrected_share_covers_the_truth(truth, sensitivity, specificity):
+    random, draws, covered = np.random.default_rng(4), 1500, 0
+    for _ in range(draws):
+        judged = random.binomial(100, truth * sensitivity + (1 - truth) * (1 - specificity))
+        found = judge_error.corrected_share(
+            int(judged), 100, binomial(random, 100, sensitivity), binomial(random, 80, specificity)
+        )
+        covered += found.low <= truth <= found.high
+    assert covered / draws > 0.95 - 4 * math.sqrt(0.95 * 0.05 / draws)
+    assert covered / draws < 0.99
+
+
+@pytest.mark.parametrize("tune", [True, False])
+def test_prediction_powered_covers_the_truth_whatever_the_judge(tune):
+    random, draws, covered, widths = np.random.default_rng(5), 800, 0, []
+    for _ in range(draws):
+        truth = random.random(600) < 0.7
+        judged = np.where(random.random(600) < 0.9, truth, random.random(600) < 0.9)  # lenient
+        found = judge_error.prediction_powered(judged[100:], judged[:100], truth[:100], tune)
+        covered += found.low <= 0.7 <= found.high
+        widths.append(found.high - found.low)
+    assert abs(covered / draws - 0.95) < 4.5 * math.sqrt(0.95 * 0.05 / draws)
+    assert np.mean(widths) < 2 * 1.96 * math.sqrt(0.7 * 0.3 / 100)  # narrower than the checked runs alone
+
+
+def test_a_useless_judge_leaves_the_checked_runs_alone():
+    truth, flat = [1, 0, 1, 1, 0, 1], [1.0] * 6
+    found = judge_error.prediction_powered([1.0] * 50, flat, truth)
+    assert found.value == pytest.approx(np.mean(truth))
+    with pytest.raises(ParameterError, match="two or more"):
+        judge_error.prediction_powered([1, 0], [1], [1])
+
+
+def test_headline_covers_and_widens():
+    """A true difference of 0.2 seen through a judge with se 0.9, sp 0.8: it shows as 0.14, and is corrected back."""
+    random, draws, covered, apparent = np.random.default_rng(6), 150, 0, []
+    for seed in range(draws):
+        truth = random.random((2, 150)) < np.array([[0.9], [0.7]])
+        judged = np.where(truth, random.random((2, 150)) < 0.9, random.random((2, 150)) < 0.2).astype(float)
+        checked = binomial(random, 150, 0.9), binomial(random, 150, 0.8)
+        found = judge_error.headline(judged[0], judged[1], *checked, draws=600, seed=seed)
+        covered += found.corrected.low <= 0.2 <= found.corrected.high
+        apparent.append(found.judged.value)
+        assert found.corrected.high - found.corrected.low > found.judged.high - found.judged.low
+    assert np.mean(apparent) == pytest.approx(0.14, abs=0.02)
+    assert abs(covered / draws - 0.95) < 4 * math.sqrt(0.95 * 0.05 / draws)
+
+
+def test_a_perfect_well_checked_judge_changes_nothing():
+    a, b = np.r_[np.ones(80), np.zeros(20)], np.r_[np.ones(70), np.zeros(30)]
+    found = judge_error.headline(a, b, Checked(10**7, 10**7), Checked(10**7, 10**7))
+    assert found.corrected.value == found.judged.value == pytest.approx(0.1)
+    assert found.corrected.low == pytest.approx(found.judged.low, abs=1e-5)
