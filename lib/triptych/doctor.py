@@ -232,17 +232,28 @@ def _nextpnr() -> Finding:
 
 
 def _sandbox() -> Finding:
-    """Whether bubblewrap may really make namespaces here: being installed is not enough."""
+    """Whether a script is really isolated here, tried out by ft_dojo's own probe: being installed is not enough."""
     costs = "code that a model wrote is refused, or runs only with an explicit flag and marks its figures `unsandboxed`"
     if shutil.which("bwrap") is None:
         return Finding("sandbox", "absent", "no bubblewrap", costs, "see bubblewrap above")
-    command = ["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "true"]
-    if _run(command) is None:
-        remedy = (
-            "allow unprivileged user namespaces (kernel.unprivileged_userns_clone, AppArmor), or leave the container"
+    library = str(Path(__file__).resolve().parents[1])
+    # In a process of its own: this module stands below the studies, and runs before their packages are installed.
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-m", "triptych.ft_dojo.environment.sandbox"],
+            env={**os.environ, "PYTHONPATH": library},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=4 * PATIENCE,
         )
-        return Finding("sandbox", "broken", "bubblewrap is installed but may not make namespaces", costs, remedy)
-    return Finding("sandbox", "ok", "bubblewrap makes namespaces")
+        said, works = probe.stdout.strip() or "it cannot be tried before make setup", probe.returncode == 0
+    except subprocess.TimeoutExpired:
+        said, works = "bubblewrap hangs", False
+    if works:
+        return Finding("sandbox", "ok", "a script sees no network, no host file, no other process")
+    remedy = "allow unprivileged user namespaces (kernel.unprivileged_userns_clone, AppArmor), or leave the container"
+    return Finding("sandbox", "broken", said, costs, remedy)
 
 
 # --- the machine ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""Accuracy of one model before and after one fine-tuning, on a task's test split."""
+"""What fine-tuning changes: one model before and after, and one task's data as they are against cleaned."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,46 @@ def tiny(base: Base, task: Task, spec: TrainSpec, split: str = "test", on_step: 
     before = score()
     model, run = trainer.train(model, trainer.examples_of(task.splits["train"], tokenizer), spec, on_step)
     return Comparison("tiny", spec.seed, before, score(), run)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """One task and seed: scores in [0, 1] on a split, by what the tiny base was trained on (`base`: on nothing).
+
+    `normalised` says the same in points above chance; `seconds` is measured CPU time of training and scoring.
+    """
+
+    task: str
+    seed: int
+    chance: float
+    score: dict[str, float]
+    normalised: dict[str, float]
+    seconds: dict[str, float]
+
+
+def arms(base: Base, task: Task, spec: TrainSpec, split: str = "val") -> Arms:
+    """The tiny base untrained, trained on all public rows as they stand, and on the oracle's, at one budget."""
+    tokenizer, items = base.tokenizer(), task.splits[split]
+    data = {"base": None, "default": task.default_samples(), "oracle": task.oracle_samples()}
+    score: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    for name, samples in data.items():
+        model = base.load()
+        started = time.process_time()
+        if samples is not None:
+            examples = [trainer.encode(sample.prompt, sample.completion, tokenizer) for sample in samples]
+            model, _ = trainer.train(model, examples, spec)
+        score[name] = task.score(evaluate.answers(model, tokenizer, items), split)
+        seconds[name] = time.process_time() - started
+    chance = task.chance(split)
+    return Arms(
+        task=task.id,
+        seed=task.seed,
+        chance=chance,
+        score=score,
+        normalised={name: 100 * (value - chance) / (1 - chance) for name, value in score.items()},
+        seconds=seconds,
+    )
 
 
 def language_model(

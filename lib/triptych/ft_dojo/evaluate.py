@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from triptych.ft_dojo.tasks import LABELS, Item
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+STOP = " ."  # ends an answer
+LONGEST_ANSWER = 24  # tokens of a written answer
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def continuation_scores(
 def option_scores(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item]
 ) -> NDArray[np.float64]:
-    """`continuation_scores` of the four options of each item: (items, 4), log-likelihoods in nats.
+    """`continuation_scores` of the options of each item, equally many: (items, options), log-likelihoods in nats.
 
     Sums are not divided by length: every completion ends with the same full stop, so they compare whole answers.
     """
@@ -87,8 +90,60 @@ def option_scores(
 
 
 def predictions(scores: NDArray[np.float64]) -> list[str]:
-    """The most likely label of each row of scores (items, 4); the first of equals."""
+    """The most likely label of each row of scores (items, options); the first of equals."""
     return [LABELS[index] for index in scores.argmax(axis=1)]
+
+
+def greedy(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], longest: int = LONGEST_ANSWER
+) -> list[str]:
+    """What the model most likely writes after each prompt, up to the first full stop or `longest` tokens.
+
+    Prompts of equal length share a batch, so nothing is padded.
+    """
+    import torch
+
+    forward = cast("Any", model)  # transformers' stubs lose Module.__call__
+    stop = tokenizer(STOP, add_special_tokens=False)["input_ids"][-1]
+    ids = [list(tokenizer(prompt)["input_ids"]) for prompt in prompts]
+    lengths: dict[int, list[int]] = {}
+    for index, row in enumerate(ids):
+        lengths.setdefault(len(row), []).append(index)
+    texts = [""] * len(prompts)
+    device = next(model.parameters()).device
+    model.eval()
+    with trainer.deterministic(0), torch.inference_mode():
+        for members in lengths.values():
+            last = torch.tensor([ids[index] for index in members], device=device)
+            made: list[torch.Tensor] = []
+            past: Any = None
+            open_ends = torch.ones(len(members), dtype=torch.bool, device=device)
+            while open_ends.any() and len(made) < longest:
+                step = forward(input_ids=last, past_key_values=past, use_cache=True, logits_to_keep=1)
+                past, last = step.past_key_values, step.logits[:, -1].argmax(dim=-1, keepdim=True)
+                made.append(last)
+                open_ends &= last[:, 0] != stop
+            for index, row in zip(members, torch.cat(made, dim=1).tolist(), strict=True):
+                texts[index] = str(tokenizer.decode(row[: row.index(stop)] if stop in row else row)).strip()
+    return texts
+
+
+def answers(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item]) -> list[str]:
+    """The model's answer to each item as text: the likeliest option, or what it writes where there are no options."""
+    found = [""] * len(items)
+    groups: dict[int, list[int]] = {}
+    for index, item in enumerate(items):
+        groups.setdefault(len(item.options), []).append(index)
+    for count, members in groups.items():
+        chosen = [items[index] for index in members]
+        if count:
+            best = option_scores(model, tokenizer, chosen).argmax(axis=1)
+            texts = [item.options[place] for item, place in zip(chosen, best, strict=True)]
+        else:
+            texts = greedy(model, tokenizer, [item.prompt for item in chosen])
+        for index, text in zip(members, texts, strict=True):
+            found[index] = text
+    return found
 
 
 def exact_match(predicted: Sequence[str], items: Sequence[Item], chance: float) -> Accuracy:

@@ -1,16 +1,20 @@
-"""What the tiny base knows before fine-tuning: generated statements of arithmetic and finance words.
+"""What the tiny base knows before fine-tuning: generated statements that use every domain's words and sub-skills.
 
 A real base model has met a domain's words and sub-skills but not a benchmark's items. So has this one: a statement is a
-sum or a line of a ledger. None asks a question, none uses a task's template or the word "answer" that starts a reply.
+sum, a line of a ledger, where a part is found, what a piece of SMILES becomes, or what a small table says. None asks a
+question, none uses a task's template or the word "answer" that starts a reply, and its pieces of SMILES are cut from
+NCI molecules that are too long for any task.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from triptych.ft_dojo.tasks import finance
+from triptych.ft_dojo import tasks
+from triptych.ft_dojo.tasks import chemistry, finance, math, molecules, patent, table
 
 # Words that point at each concept's two amounts, and the operation that joins them.
 NOUNS: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -37,6 +41,24 @@ NOUNS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("buys shares", "cost each", "pays in all"),
     ),
 }
+MORE, LESS = ("finds", "won", "more", "puts in", "adds", "wins"), ("lost", "gave away", "takes out", "loses")
+# Words for what a small table can tell, and for what a chart shows.
+HIGH, LOW = ("most", "highest", "leads"), ("least", "lowest", "last")
+TOGETHER, APART = ("together", "add", "total"), ("ahead", "take", "difference")
+SHOWN = {
+    "compare": ("compare", "side", "larger"),
+    "trend": ("changes", "follow", "trend"),
+    "share": ("share", "part", "parts"),
+    "relation": ("relates", "depend", "against"),
+}
+HIGHER = {"up": ("raise", "higher", "more"), "down": ("reduce", "lower", "less")}
+# What joins a statement's parts, and what only statements use.
+WORDS = (
+    "minus", "plus", "times", "equals", "is", "now", "both", "none", "apart", "these", "are", "at", "seek", "found",
+    "gives", "copied", "before", "into", "so", "agrees", "differs", "of", "as", "note", ";", ",",
+)  # fmt: skip
+FILLED = 0.3  # share of statements with other words among the ones that matter
+MOST_FILLERS = 5
 
 
 @dataclass(frozen=True)
@@ -47,49 +69,274 @@ class Statement:
     inferred: tuple[int, ...]
 
 
-def statements(rng: random.Random) -> Iterator[Statement]:
-    """An endless mixture of statements."""
-    kinds: tuple[Callable[[random.Random], Statement], ...] = (arithmetic, ledger)
-    weights = (2, 3)
+def texts(rng: random.Random, longest: int) -> Iterator[list[Statement]]:
+    """Endless texts of at most `longest` words, each of some statements of different kinds.
+
+    No kind comes twice, so that a name looked up in one statement has no other value in the statement before it.
+    """
     while True:
-        yield rng.choices(kinds, weights)[0](rng)
+        kinds = dict(KINDS)
+        text: list[Statement] = []
+        length = 0
+        while kinds:
+            kind = rng.choices(list(kinds), list(kinds.values()))[0]
+            del kinds[kind]
+            statement = kind(rng)
+            length += len(statement.words)
+            if length > longest:
+                break
+            text.append(statement)
+        yield text
 
 
 def words() -> set[str]:
-    """Every word the mixture can use, numbers aside."""
+    """Every word of the tasks and of the mixture, numbers aside."""
     nouns = {word for rows in NOUNS.values() for row in rows for phrase in row for word in phrase.split()}
-    return {*finance.WHO, *nouns, *_domain_words(), "minus", "plus", "times", "equals", "is", ",", ";"}
+    cues = " ".join((*MORE, *LESS, *HIGH, *LOW, *TOGETHER, *APART)).split()
+    known = {word for recipe in tasks.recipes() for word in recipe.vocabulary()}
+    return {word for word in {*nouns, *cues, *known, *WORDS} if not word.isdigit()}
 
 
-def _domain_words() -> list[str]:
-    text = " ".join(template for concept in finance.CONCEPTS for template in concept.templates)
-    return sorted({word for word in text.split() if "{" not in word})
+def told(rng: random.Random, parts: Sequence[str], cue: str, result: str) -> Statement:
+    """`parts` in their order, other words of the tasks among them now and then, then what they imply."""
+    mixed = list(parts)
+    if rng.random() < FILLED:
+        for word in rng.choices(_fillers(), k=rng.randint(1, MOST_FILLERS)):
+            mixed.insert(rng.randint(0, len(mixed)), word)
+    start = " ".join([*mixed, ";", cue]).split()
+    end = [*result.split(), "."]
+    return Statement((*start, *end), tuple(range(len(start), len(start) + len(end))))
 
 
-def _fact(rng: random.Random) -> tuple[str, int, int, int]:
-    concept = rng.choice(finance.CONCEPTS)
-    return concept.operation, *(pair := rng.choice(concept.amounts())), concept.answer(*pair)
-
-
-def _amounts(rng: random.Random) -> tuple[list[str], str, int]:
-    """Two named amounts in either order, with a firm around them, the name of the third and its value."""
-    operation, a, b, right = _fact(rng)
-    first, second, third = rng.choice(NOUNS[operation])
-    parts = [rng.choice([f"{name} {amount}", f"{amount} {name}"]) for name, amount in ((first, a), (second, b))]
-    rng.shuffle(parts)
-    if rng.random() < 0.5:
-        parts.insert(rng.randrange(3), rng.choice(finance.WHO))
-    return " , ".join(parts).split(), third, right
+@cache
+def _fillers() -> tuple[str, ...]:
+    """Words of the tasks' wordings that stand for nothing in a statement."""
+    wordings = {
+        word
+        for recipe in tasks.recipes()
+        for templates in recipe.templates.values()
+        for template in templates
+        for word in template.split()
+        if "{" not in word
+    }
+    meant = {word for rows in NOUNS.values() for row in rows for phrase in row for word in phrase.split()}
+    meant |= set(" ".join((*MORE, *LESS, *HIGH, *LOW, *TOGETHER, *APART)).split())
+    meant |= {*(word for cues in (*SHOWN.values(), *HIGHER.values()) for word in cues), *WORDS, *tasks.LABELS}
+    meant |= {*table.AGGREGATES, *table.VALUES, *table.CATEGORIES, "claim"}
+    return tuple(sorted(wordings - meant))
 
 
 def arithmetic(rng: random.Random) -> Statement:
     """`12 minus 5 equals 7 .`"""
-    operation, a, b, right = _fact(rng)
-    return Statement((str(a), operation, str(b), "equals", str(right), "."), (4,))
+    concept = rng.choice(finance.CONCEPTS)
+    a, b = rng.choice(concept.amounts())
+    return told(rng, (f"{a} {concept.operation} {b}",), "equals", str(concept.answer(a, b)))
+
+
+def chain(rng: random.Random) -> Statement:
+    """`3 plus 4 minus 2 equals 5 .`, or told by verbs: `3 , finds 4 , loses 2 ; now 5 .`"""
+    problem = rng.choice(math.PROBLEMS)
+    a, b, c = rng.choice(problem.triples())
+    right = str(problem.answer(a, b, c))
+    first, second = {"left": ("plus", "minus"), "more": ("plus", "plus"), "groups": ("times", "plus")}[problem.name]
+    if rng.random() < 0.4:
+        return told(rng, (f"{a} {first} {b} {second} {c}",), "equals", right)
+    verbs = {"plus": MORE, "minus": LESS, "times": ("each",)}
+    parts = [str(a), *(
+        rng.choice([f"{verb} {number}", f"{number} {verb}"])
+        for verb, number in ((rng.choice(verbs[first]), b), (rng.choice(verbs[second]), c))
+    )]  # fmt: skip
+    return told(rng, parts, "now", right)
 
 
 def ledger(rng: random.Random) -> Statement:
     """`costs 5 , income 12 ; profit is 7 .`"""
-    parts, third, right = _amounts(rng)
-    start = (*parts, ";", *third.split(), "is")
-    return Statement((*start, str(right), "."), (len(start),))
+    concept = rng.choice(finance.CONCEPTS)
+    a, b = rng.choice(concept.amounts())
+    first, second, third = rng.choice(NOUNS[concept.operation])
+    parts = [rng.choice([f"{name} {amount}", f"{amount} {name}"]) for name, amount in ((first, a), (second, b))]
+    rng.shuffle(parts)
+    return told(rng, (parts[0], ",", parts[1]), f"{third} is", str(concept.answer(a, b)))
+
+
+def located(rng: random.Random) -> Statement:
+    """`seek lens A coil fan B lens belt … ; found at B .`: where one part lies, perhaps in two places."""
+    part = rng.choice(patent.PARTS)
+    shelves = _shelves(rng, 4, [part])
+    for place in (found := sorted(rng.sample(range(4), rng.randint(1, 2)))):
+        shelves[place][rng.randrange(patent.DOCUMENT_SIZE)] = part
+    return _searched(rng, [part], shelves, "found at", " ".join(tasks.LABELS[place] for place in found))
+
+
+def paired(rng: random.Random) -> Statement:
+    """`seek lens fan A fan lens B … ; both at A .`: where two parts lie together."""
+    pair = rng.sample(patent.PARTS, 2)
+    shelves = _shelves(rng, 4, pair)
+    places = rng.sample(range(4), 3)
+    shelves[places[0]] = rng.sample(pair, 2)
+    for part, place in zip(pair, places[1:], strict=True):
+        shelves[place][rng.randrange(patent.DOCUMENT_SIZE)] = part
+    return _searched(rng, pair, shelves, "both at", tasks.LABELS[places[0]])
+
+
+def related(rng: random.Random) -> Statement:
+    """`seek lens fan A fan coil B lens belt ; these are apart .`: together, apart, or not both there."""
+    pair = rng.sample(patent.PARTS, 2)
+    shelves = _shelves(rng, 2, pair)
+    result = rng.choice(("together", "apart", "none"))
+    one, other = rng.sample(range(2), 2)
+    if result == "together":
+        shelves[one] = rng.sample(pair, 2)
+    else:
+        shelves[one][rng.randrange(patent.DOCUMENT_SIZE)] = pair[0]
+        if result == "apart":
+            shelves[other][rng.randrange(patent.DOCUMENT_SIZE)] = pair[1]
+        else:
+            pair = rng.sample(pair, 2)
+    return _searched(rng, pair, shelves, "these are", result)
+
+
+def _shelves(rng: random.Random, count: int, without: Sequence[str]) -> list[list[str]]:
+    rest = iter(rng.sample([part for part in patent.PARTS if part not in without], count * patent.DOCUMENT_SIZE))
+    return [[next(rest) for _ in range(patent.DOCUMENT_SIZE)] for _ in range(count)]
+
+
+def _searched(
+    rng: random.Random, sought: Sequence[str], shelves: Sequence[Sequence[str]], cue: str, result: str
+) -> Statement:
+    parts = [f"{rng.choice(('seek', 'claim'))} {' '.join(sought)}"]
+    parts += [f"{letter} {' '.join(shelf)}" for letter, shelf in zip(tasks.LABELS, shelves, strict=False)]
+    return told(rng, parts, cue, result)
+
+
+def counted(rng: random.Random) -> Statement:
+    """`C C Cl O Cl ; Cl 2 times .`, the group by its symbol or its name."""
+    name = rng.choice(chemistry.COUNTED)
+    symbol = molecules.GROUPS[name][0]
+    tokens = [token for token in _piece(rng, 8) if token != symbol]
+    for _ in range(number := rng.randint(0, chemistry.MOST)):
+        tokens.insert(rng.randint(0, len(tokens)), symbol)
+    return told(rng, (" ".join(tokens),), rng.choice((symbol, name)), f"{number} times")
+
+
+def rewritten(rng: random.Random) -> Statement:
+    """Pieces of SMILES copied, with a group put before, one exchanged, or another piece put into the brackets."""
+    kind = rng.choice(("copied", "before", "as", "into", "goal"))
+    tokens = _piece(rng, 12)
+    text = " ".join(tokens)
+    if kind == "copied":
+        return told(rng, (text,), "copied", text)
+    if kind == "before":
+        symbol = rng.choice([symbol for symbol, _ in molecules.GROUPS.values()])
+        return told(rng, (text,), f"{symbol} before gives", f"{symbol} {text}")
+    if kind == "goal":
+        goal = rng.choice(chemistry.OPTIMISED)
+        return told(rng, (text,), f"{rng.choice(HIGHER[goal.direction])} {goal.name} gives", f"{goal.atom} {text}")
+    if kind == "as":
+        old, new = rng.sample(tuple(molecules.GROUPS), 2)
+        (before, _), (after, _) = molecules.GROUPS[old], molecules.GROUPS[new]
+        tokens = [token for token in tokens if token != before]
+        place = rng.randint(0, len(tokens))
+        source, result = ([*tokens[:place], symbol, *tokens[place:]] for symbol in (before, after))
+        named = rng.choice((f"{old} {new}", f"{old} as {new}", f"{new} of {old}"))
+        return told(rng, (" ".join(source),), f"{named} gives", " ".join(result))
+    inner = " ".join([rng.choice("NO"), *_piece(rng, 6)])
+    rest = " ".join(_piece(rng, 6))
+    joined = f"O = C ( O ) {rest} {rng.choice(('and', 'with', ','))} {inner}"
+    return told(rng, (joined,), "into gives", f"O = C ( {inner} ) {rest}")
+
+
+def tabled(rng: random.Random) -> Statement:
+    """`north 3 , west 5 , hills 7 ; most hills .`: the extremes of three numbers."""
+    names, values = _rows(rng)
+    if rng.random() < 0.5:
+        return told(rng, (_lines(names, values),), rng.choice(HIGH), names[values.index(max(values))])
+    return told(rng, (_lines(names, values),), rng.choice(LOW), names[values.index(min(values))])
+
+
+def looked_up(rng: random.Random) -> Statement:
+    """`north 3 , west 5 , hills 7 ; west is 5 .`, or whether a number is the one of a name."""
+    names, values = _rows(rng)
+    one, other = rng.sample(range(table.ROWS), 2)
+    if rng.random() < 0.3:
+        return told(rng, (_lines(names, values),), f"{names[one]} is", str(values[one]))
+    same = rng.random() < 0.5
+    named = rng.choice(("so {} {}", "so {1} of {0}")).format(names[one], values[one if same else other])
+    return told(rng, (_lines(names, values),), named, "agrees" if same else "differs")
+
+
+def combined(rng: random.Random) -> Statement:
+    """`north 3 , west 5 , hills 7 ; together north west is 8 .`, or their difference."""
+    names, values = _rows(rng)
+    one, other = rng.sample(range(table.ROWS), 2)
+    between = rng.choice((" and ", " , ", " "))
+    if rng.random() < 0.5:
+        cue, result = f"{rng.choice(TOGETHER)} {names[one]}{between}{names[other]} is", values[one] + values[other]
+    else:
+        if values[one] < values[other]:
+            one, other = other, one
+        word = rng.choice(APART)
+        first, second = (other, one) if word == "take" else (one, other)
+        cue, result = f"{word} {names[first]}{between}{names[second]} is", values[one] - values[other]
+    return told(rng, (_lines(names, values),), cue, str(result))
+
+
+def _rows(rng: random.Random) -> tuple[list[str], list[int]]:
+    return rng.sample(table.NAMES, table.ROWS), rng.sample(range(1, table.LARGEST + 1), table.ROWS)
+
+
+def _lines(names: Sequence[str], values: Sequence[int]) -> str:
+    return " , ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+
+
+def charted(rng: random.Random) -> Statement:
+    """`total votes , trend of team ; line team votes sum .`"""
+    shown = rng.choice(tuple(table.MARKS))
+    x, y = rng.sample((*table.VALUES, *table.CATEGORIES), 2)
+    how = rng.choice(tuple(table.AGGREGATES))
+    parts = [f"{how} {y}", rng.choice(SHOWN[shown]), x]
+    order = rng.sample(range(3), 3)
+    return told(
+        rng, [parts[place] for place in order], "gives", f"{table.MARKS[shown]} {x} {y} {table.AGGREGATES[how]}"
+    )
+
+
+def echoed(rng: random.Random) -> Statement:
+    """`west coil 7 note : west .`: a colon that starts with what the text started with."""
+    pool = (*table.NAMES, *patent.PARTS, *finance.WHO, *math.PEOPLE, *map(str, range(31)))
+    chosen = rng.sample(pool, rng.randint(2, 8))
+    return told(rng, (*chosen, "."), f"{rng.choice(('note', 'found', 'is'))} :", chosen[0])
+
+
+def _piece(rng: random.Random, longest: int) -> list[str]:
+    """Some tokens in a row of a long NCI molecule, no bracket left open."""
+    while True:
+        tokens = rng.choice(_long_molecules())
+        length = rng.randint(3, longest)
+        start = rng.randint(0, len(tokens) - length)
+        piece = tokens[start : start + length]
+        if piece.count("(") == piece.count(")") and piece[0] not in "()=#12" and piece[-1] not in "(=#":
+            return list(piece)
+
+
+@cache
+def _long_molecules() -> tuple[tuple[str, ...], ...]:
+    return molecules.too_long()
+
+
+# Each kind of statement and its weight in the mixture.
+KINDS: dict[Callable[[random.Random], Statement], int] = {
+    arithmetic: 2,
+    chain: 5,
+    ledger: 4,
+    located: 5,
+    paired: 5,
+    related: 4,
+    counted: 2,
+    rewritten: 4,
+    tabled: 4,
+    looked_up: 5,
+    combined: 6,
+    charted: 1,
+    echoed: 1,
+}

@@ -14,7 +14,7 @@ SPECIAL = ("<pad>", "<bos>", "<unk>")
 
 
 def words() -> list[str]:
-    """The vocabulary in order of token id: special tokens, amounts, then the words of tasks and pretraining."""
+    """The vocabulary in order of token id: special tokens, numbers, then the words of tasks and pretraining."""
     amounts = [str(amount) for amount in range(finance.LARGEST + 1)]
     rest = {"answer", ":", *pretraining.words()}
     return [*SPECIAL, *amounts, *sorted(rest - set(amounts))]

@@ -7,23 +7,17 @@ vocabulary (0 to 99). Difficulty is set by the ranges below.
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
-from triptych.errors import ParameterError
-from triptych.ft_dojo.tasks.base import LABELS, SPLITS, Item, Task, checked_sizes
-from triptych.ft_dojo.tasks.defects import plant
+from triptych.ft_dojo.tasks.base import LABELS, Item
+from triptych.ft_dojo.tasks.recipe import Allowed, Draft, Recipe
 
 ID = "finance"
-SIZES = {"train": 2000, "val": 200, "select": 200, "test": 400}
 LARGEST = 99
 WHO = ("orion", "vega", "lyra", "altair", "rigel", "deneb", "mira", "castor", "pollux", "sirius", "capella", "spica")
-# Twelve templates and all amount pairs of a concept are dealt to the splits in these shares.
-TEMPLATES_PER_SPLIT = {"train": 6, "val": 2, "select": 2, "test": 2}
-AMOUNTS_PER_SPLIT = {"train": 0.55, "val": 0.15, "select": 0.15, "test": 0.15}
 
 
 @dataclass(frozen=True)
@@ -118,24 +112,6 @@ CONCEPTS = (
 )  # fmt: skip
 
 
-def generate(seed: int, sizes: Mapping[str, int] | None = None, defects: Mapping[str, float] | None = None) -> Task:
-    """The finance task of one seed; see `triptych.ft_dojo.tasks.make`.
-
-    The seed decides which templates and amounts are held out, so a spread over seeds includes the luck of that choice.
-    """
-    wanted = checked_sizes(sizes, SIZES)
-    dealer = random.Random(f"{ID}/{seed}/deal")
-    templates = {concept.name: _deal_templates(concept, dealer) for concept in CONCEPTS}
-    amounts = {concept.name: _deal_amounts(concept, dealer) for concept in CONCEPTS}
-    splits: dict[str, tuple[Item, ...]] = {}
-    for split in SPLITS:
-        rng = random.Random(f"{ID}/{seed}/{split}")
-        pools = [(concept, templates[concept.name][split], amounts[concept.name][split]) for concept in CONCEPTS]
-        splits[split] = _sample(split, wanted[split], pools, rng)
-    train, planted = plant(splits["train"], defects, random.Random(f"{ID}/{seed}/defects"))
-    return Task(ID, "finance", "exact match", seed, {**splits, "train": train}, planted)
-
-
 def distractors(concept: Concept, a: int, b: int, rank: int, rng: random.Random) -> list[int]:
     """Three wrong amounts, `rank` of them below the right one and the others above.
 
@@ -153,59 +129,48 @@ def distractors(concept: Concept, a: int, b: int, rank: int, rng: random.Random)
     return chosen
 
 
-def _deal_templates(concept: Concept, rng: random.Random) -> dict[str, list[int]]:
-    order = rng.sample(range(len(concept.templates)), len(concept.templates))
-    return {split: [order.pop() for _ in range(count)] for split, count in TEMPLATES_PER_SPLIT.items()}
+_amounts = cache(Concept.amounts)
 
 
-def _deal_amounts(concept: Concept, rng: random.Random) -> dict[str, list[tuple[int, int]]]:
-    # 3 + 4 and 4 + 3 are one fact: what commutes is dealt together, so that no split mirrors another's items.
-    facts: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for a, b in concept.amounts():
-        facts.setdefault((a, b) if concept.operation == "minus" else (min(a, b), max(a, b)), []).append((a, b))
-    order = rng.sample(sorted(facts), len(facts))
-    dealt: dict[str, list[tuple[int, int]]] = {}
-    for split, share in AMOUNTS_PER_SPLIT.items():
-        count = round(share * len(facts))
-        dealt[split] = [pair for fact in order[:count] for pair in facts[fact]]
-        order = order[count:]
-    return dealt
-
-
-def _sample(
-    split: str, size: int, pools: Sequence[tuple[Concept, list[int], list[tuple[int, int]]]], rng: random.Random
-) -> tuple[Item, ...]:
-    """`size` items with different questions, the concepts in turn for as long as each has questions left."""
-    decks: list[list[tuple[Concept, int, int, int, str]]] = []
-    for concept, templates, amounts in pools:
-        deck = [(concept, template, a, b, who) for template in templates for a, b in amounts for who in WHO]
-        decks.append(rng.sample(deck, len(deck)))
-    if size > (most := sum(map(len, decks))):
-        raise ParameterError(f"split {split} of task {ID} cannot have {size} different questions", f"at most {most}")
+def _draw(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:
+    concept = rng.choice(CONCEPTS)
+    a, b = rng.choice(_amounts(concept))
+    # 3 + 4 and 4 + 3 are one fact, so that no split mirrors another's items.
+    fact = (a, b) if concept.operation == "minus" else (min(a, b), max(a, b))
+    key = f"{concept.name}/{fact[0]}/{fact[1]}"
+    if not allowed(key):
+        return None
+    right = concept.answer(a, b)
+    rank = rng.randint(3 - min(3, LARGEST - right), min(3, right))
+    options = distractors(concept, a, b, rank, rng)
+    rng.shuffle(options)
     # Each label is right equally often, so that no constant answer is better than a guess.
-    labels = [LABELS[index % len(LABELS)] for index in range(size)]
-    rng.shuffle(labels)
-    items: list[Item] = []
-    for turn in itertools.count():
-        if len(items) == size:
-            break
-        if not (deck := decks[turn % len(decks)]):
-            continue
-        concept, template, a, b, who = deck.pop()
-        right, label = concept.answer(a, b), labels[len(items)]
-        rank = rng.randint(3 - min(3, LARGEST - right), min(3, right))
-        options = distractors(concept, a, b, rank, rng)
-        rng.shuffle(options)
-        options.insert(LABELS.index(label), right)
-        first, second, third, fourth = map(str, options)
-        items.append(
-            Item(
-                id=f"{ID}-{split}-{len(items):04d}",
-                template=f"{concept.name}/{template}",
-                slots=(concept.name, a, b),
-                question=concept.templates[template].format(who=who, a=a, b=b),
-                options=(first, second, third, fourth),
-                label=label,
-            )
-        )
-    return tuple(rng.sample(items, len(items)))
+    options.insert(turn % len(LABELS), right)
+    fill = {"who": rng.choice(WHO), "a": a, "b": b}
+    return Draft(concept.name, (concept.name, a, b), fill, str(right), tuple(map(str, options)), key)
+
+
+def _wrong(item: Item, rng: random.Random) -> str:
+    return rng.choice([option for option in item.options if option != item.answer])
+
+
+def _gross(item: Item) -> str:
+    """Gross instead of net: the first amount, before the second was taken off, added or multiplied."""
+    return str(item.slots[1])
+
+
+RECIPE = Recipe(
+    id=ID,
+    domain="finance",
+    metric="exact match",
+    instruction=(
+        "Questions about a firm's profit, debt, balance or payments. Each has four amounts as options; a model's answer"
+        " is the option that it finds most likely after the prompt. Metric: share of right answers."
+    ),
+    templates={concept.name: concept.templates for concept in CONCEPTS},
+    draw=_draw,
+    wrong=_wrong,
+    words=(*WHO, "total", "="),
+    notation=lambda answer: f"= {answer}",
+    shift=_gross,
+)

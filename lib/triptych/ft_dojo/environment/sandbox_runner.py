@@ -1,0 +1,73 @@
+"""Inside the sandbox: limits, then the agent's script in a child, then its output to the orchestrator.
+
+Called as `python sandbox_runner.py SETTINGS` with SETTINGS as JSON. The output file is read here, inside, so a link in
+its place leads nowhere but inside. Standard library only; no other file of the project is in the sandbox.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+RESULT = 3  # the file descriptor that the orchestrator reads
+
+
+def main() -> None:
+    settings: dict[str, Any] = json.loads(sys.argv[1])
+    home = settings["home"]
+    os.chdir(home)
+    Path("out").mkdir(exist_ok=True)
+    for kind, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, settings["cpu"]),
+        (resource.RLIMIT_NOFILE, 256),
+        (resource.RLIMIT_FSIZE, settings["disk"]),
+        (resource.RLIMIT_NPROC, settings["processes"]),
+        (resource.RLIMIT_AS, settings["memory"]),
+    ):
+        if value is not None:
+            resource.setrlimit(kind, (value, value))
+    sys.path[:0] = settings["packages"]
+    child = os.fork()
+    if child == 0:
+        os.close(RESULT)
+        code = Path("script.py").read_text("utf-8")
+        sys.argv = ["script.py"]
+        exec(compile(code, "script.py", "exec"), {"__name__": "__main__", "__file__": "script.py"})
+        return
+    _, status = os.waitpid(child, 0)
+    content, problem = output(settings["result"], settings["disk"])
+    head = {"status": os.waitstatus_to_exitcode(status), "problem": problem, "full": full(home), "bytes": len(content)}
+    with os.fdopen(RESULT, "wb") as file:
+        file.write(json.dumps(head).encode() + b"\n" + content)
+
+
+def output(path: str, most: int) -> tuple[bytes, str]:
+    """Content of the output file and "", or nothing and what is wrong with it."""
+    try:
+        # Without NONBLOCK a pipe in its place would hold us for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        return b"", "missing" if error.errno == errno.ENOENT else "no plain file"
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        return b"", "no plain file"
+    with os.fdopen(handle, "rb") as file:
+        content = file.read(most + 1)
+    return (b"", "too large") if len(content) > most else (content, "")
+
+
+def full(home: str) -> bool:
+    """Whether the script used up its disk."""
+    space = os.statvfs(home)
+    return space.f_bavail * space.f_frsize < 65536
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""On how many of the thirteen tasks clean data beat dirty data at one budget, with the interval over seeds off 0."""
+
+from __future__ import annotations
+
+import ft_dojo_sweep
+
+BAR = "clean-better-than-dirty"
+STUDY = "ft_dojo"
+KIND = "long"
+UNIT = "tasks of 13, 95 % t interval of the paired difference over 5 seeds"
+TARGET = ">= 9"
+READS = ("tests/bench/ft_dojo_sweep.py", "lib/triptych/ft_dojo/tiny_base/*")
+
+
+def measure() -> float:
+    """Tasks whose paired difference has a lower limit above 0."""
+    from scipy import stats
+
+    rows = ft_dojo_sweep.rows()
+    differences = (rows["oracle"] - rows["default"]).groupby(rows["task"])
+    half = stats.t.ppf(0.975, len(ft_dojo_sweep.SEEDS) - 1) * differences.sem()
+    return float((differences.mean() - half > 0).sum())
