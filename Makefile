@@ -37,7 +37,7 @@ export PATH := $(abspath $(ENVIRONMENT)/bin):$(PATH)
 export PYTHONDONTWRITEBYTECODE := $(if $(wildcard $(PYTHON)),,1)
 
 # Goals that need the environment find out here, by content, whether `setup` has anything to do.
-ifneq (,$(filter figures report lab test lint bench check lock,$(MAKECMDGOALS)))
+ifneq (,$(filter figures report lab exercises test lint bench check lock,$(MAKECMDGOALS)))
   ifneq (yes,$(if $(BOOT),$(shell $(BOOT) -c 'import tomllib' 2>/dev/null && echo yes)))
     $(error triptych needs Python 3.11: install it, or `conda env create -f environment.yml && conda activate triptych`)
   endif
@@ -53,7 +53,7 @@ ifneq (,$(filter figures report,$(MAKECMDGOALS)))
   include $(FRAGMENT)
 endif
 
-.PHONY: help setup doctor figures report lab test lint bench check lock clean distclean
+.PHONY: help setup doctor figures report lab exercises test lint bench check lock clean distclean
 
 help: ## what can be made (this text)
 	@echo 'make TARGET [PROFILE=smoke|quick|full|paper] [STUDY=legal_rag|bitsys|ft_dojo] [JOBS=2]'
@@ -73,6 +73,10 @@ report: $(OUTPUTS) | $(SETUP) ## the figures, then build/report/index.html: figu
 
 lab: | $(SETUP) ## explore the notebooks in JupyterLab
 	@$(PYTHON) -m jupyter lab --notebook-dir=notebooks
+
+exercises: | $(SETUP) ## the walkthroughs, exercises unsolved, in JupyterLab → build/exercises/
+	@$(PYTHON) -m triptych exercises $(if $(STUDY),--study $(STUDY))
+	@$(PYTHON) -m jupyter lab --notebook-dir=build/exercises
 
 test: | $(SETUP) ## unit, RTL, fault and notebook tests
 	@$(PYTHON) -m pytest -n $(JOBS) --dist worksteal -q $(if $(STUDY),--study $(STUDY)) $(PYTEST)

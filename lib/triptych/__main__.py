@@ -1,4 +1,4 @@
-"""`python -m triptych`: list, params, run, keys, keep, report, doctor."""
+"""`python -m triptych`: list, params, run, keys, keep, exercises, report, doctor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from triptych import keys, stages
-from triptych.errors import LimitError, TriptychError, readable
+from triptych.errors import InputMissing, LimitError, TriptychError, readable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     which = command("keys", "content keys, which stages are stale and why", profile=True)
     which.add_argument("--study", help=", ".join(stages.STUDIES))
     command("keep", "put the recorded results of the last full run into the checkout", stage=True)
+    exercises = command("exercises", "put the exercises of the walkthroughs, unsolved, into build/exercises/")
+    exercises.add_argument("--study", help=", ".join(stages.STUDIES))
+    exercises.add_argument("--again", action="store_true", help="begin again; what is there is kept as .old.ipynb")
     report = command("report", "write build/report/index.html", profile=True)
     report.add_argument("--study", help=", ".join(stages.STUDIES))
     command("doctor", "what this machine has, what a missing piece costs, how to get it")
@@ -102,6 +105,23 @@ def _keep(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _exercises(chosen: argparse.Namespace) -> int:
+    from triptych import exercises
+
+    known = {spec.name for spec in stages.select(chosen.study)}
+    asked = [spec for spec in exercises.having() if spec.name in known]
+    if not asked:
+        raise InputMissing(f"no notebook of {chosen.study or 'this checkout'} has exercises", "leave out --study")
+    states = {
+        "written": "written",
+        "current": "kept, with what you wrote into it",
+        "older": "kept, but the notebook has changed since: --again makes a new one",
+    }
+    for made in [exercises.write(spec, again=chosen.again) for spec in asked]:
+        print(f"{made.path}: {states[made.state]}")
+    return 0
+
+
 def _report(chosen: argparse.Namespace) -> int:
     from triptych import report
 
@@ -121,6 +141,7 @@ _COMMANDS = {
     "run": _run,
     "keys": _keys,
     "keep": _keep,
+    "exercises": _exercises,
     "report": _report,
     "doctor": _doctor,
 }

@@ -6,6 +6,8 @@ module bitsys_array #(
   parameter int unsigned N = 8,
   /// Listed widths as a set: bit w is width w.
   parameter int unsigned Widths = 32'h116,
+  /// Cells as LUT6_2 primitives (bitsys_pe_lut); else as logic that synthesis maps together with what follows.
+  parameter bit PrimitiveCells = 1'b0,
   /// Derived: listed widths.
   localparam int unsigned M = bitsys_pkg::num_widths(Widths)
 ) (
@@ -39,22 +41,41 @@ module bitsys_array #(
     assign unused_ends[i]     = b_right[i][N];
     assign unused_ends[N + i] = a_down[N][i];
     for (genvar j = 0; j < N; j++) begin : gen_col
-      bitsys_pe #(
-        .Widths(Widths),
-        .Row(i),
-        .Col(j)
-      ) u_pe (
-        .clk_i,
-        .a_i(a_down[i][j]),
-        .b_i(b_right[i][j]),
-        .a_signed_i(a_signed_d_i[i+j]),
-        .b_signed_i(b_signed_d_i[i+j]),
-        .bipolar_i(bipolar_d_i[i+j]),
-        .narrow_i(narrow_d_i[i+j]),
-        .pp_o(pp_o[i][j]),
-        .a_o(a_down[i+1][j]),
-        .b_o(b_right[i][j+1])
-      );
+      if (PrimitiveCells) begin : gen_lut
+        bitsys_pe_lut #(
+          .Widths(Widths),
+          .Row(i),
+          .Col(j)
+        ) u_pe (
+          .clk_i,
+          .a_i(a_down[i][j]),
+          .b_i(b_right[i][j]),
+          .a_signed_i(a_signed_d_i[i+j]),
+          .b_signed_i(b_signed_d_i[i+j]),
+          .bipolar_i(bipolar_d_i[i+j]),
+          .narrow_i(narrow_d_i[i+j]),
+          .pp_o(pp_o[i][j]),
+          .a_o(a_down[i+1][j]),
+          .b_o(b_right[i][j+1])
+        );
+      end else begin : gen_logic
+        bitsys_pe #(
+          .Widths(Widths),
+          .Row(i),
+          .Col(j)
+        ) u_pe (
+          .clk_i,
+          .a_i(a_down[i][j]),
+          .b_i(b_right[i][j]),
+          .a_signed_i(a_signed_d_i[i+j]),
+          .b_signed_i(b_signed_d_i[i+j]),
+          .bipolar_i(bipolar_d_i[i+j]),
+          .narrow_i(narrow_d_i[i+j]),
+          .pp_o(pp_o[i][j]),
+          .a_o(a_down[i+1][j]),
+          .b_o(b_right[i][j+1])
+        );
+      end
     end
   end
 

@@ -12,6 +12,8 @@ module bitsys_mac #(
   parameter int unsigned Widths = 32'h116,
   /// Bits of the accumulator, from 2N to 64.
   parameter int unsigned AccWidth = 32,
+  /// As in bitsys_mul.
+  parameter bit PrimitiveCells = 1'b0,
   /// Derived: bits of a mode code.
   localparam int unsigned ModeW = bitsys_pkg::mode_bits(Widths),
   /// Derived: cycles from last token to sum: the multiplier's 2N + 1, a level for each halving of the number of channels,
@@ -67,7 +69,8 @@ module bitsys_mac #(
 
   bitsys_mul #(
     .N(N),
-    .Widths(Widths)
+    .Widths(Widths),
+    .PrimitiveCells(PrimitiveCells)
   ) u_mul (
     .clk_i,
     .rst_ni,
@@ -134,9 +137,31 @@ module bitsys_mac #(
   assign {mode_o, a_signed_o, b_signed_o} = tag;
 
 `ifndef SYNTHESIS
+  localparam int unsigned M = bitsys_pkg::num_widths(Widths);
+
+  // Cycles without reset, up to as many as a token needs.
+  int unsigned quiet_q;
+  always_ff @(posedge clk_i) quiet_q <= !rst_ni ? 0 : quiet_q == Latency ? Latency : quiet_q + 1;
+
   a_closed :
-  assert property (@(posedge clk_i) disable iff (!rst_ni) valid_o |-> $past(valid_i && last_i, Latency))
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    valid_o |-> quiet_q == Latency && $past(valid_i && last_i, Latency))
   else $error("bitsys_mac: a sum without a last token %0d cycles ago", Latency);
+
+  a_answered :
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    quiet_q == Latency && $past(valid_i && last_i, Latency) |-> valid_o)
+  else $error("bitsys_mac: no sum %0d cycles after a last token", Latency);
+
+  a_signs :
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    valid_o |-> {a_signed_o, b_signed_o} == $past({a_signed_i, b_signed_i}, Latency))
+  else $error("bitsys_mac: the signs are not those of the last token, %0d cycles ago", Latency);
+
+  a_mode :
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    valid_o |-> mode_o == $past(32'(mode_i) < M ? mode_i : ModeW'(M - 1), Latency))
+  else $error("bitsys_mac: the mode is not that of the last token, %0d cycles ago", Latency);
 `endif
 
 endmodule

@@ -10,6 +10,8 @@ module bitsys_mul #(
   parameter int unsigned N = 8,
   /// Listed widths as a set: bit w is width w, a power of two up to N.
   parameter int unsigned Widths = 32'h116,
+  /// Cells as LUT6_2 primitives (bitsys_pe_lut); else as logic that synthesis maps together with what follows.
+  parameter bit PrimitiveCells = 1'b0,
   /// Derived: bits of a mode code.
   localparam int unsigned ModeW = bitsys_pkg::mode_bits(Widths),
   /// Derived: cycles from token to products.
@@ -54,18 +56,20 @@ module bitsys_mul #(
            Widths, N);
   end
 
+  // N, or a small container while an illegal N is being refused: elaborating a huge or empty one could take for ever.
+  localparam int unsigned Size = bitsys_pkg::container_ok(N) ? N : 4;
   localparam int unsigned M = bitsys_pkg::num_widths(Widths);
 
-  logic [N-1:0]          a_skewed;
-  logic [N-1:0]          b_skewed;
-  logic [2*N-1:0]        a_signed_d;
-  logic [2*N-1:0]        b_signed_d;
-  logic [2*N-1:0]        bipolar_d;
-  logic [2*N-1:0][M-1:0] narrow_d;
-  logic [N-1:0][N-1:0]   pp;
+  logic [Size-1:0]          a_skewed;
+  logic [Size-1:0]          b_skewed;
+  logic [2*Size-1:0]        a_signed_d;
+  logic [2*Size-1:0]        b_signed_d;
+  logic [2*Size-1:0]        bipolar_d;
+  logic [2*Size-1:0][M-1:0] narrow_d;
+  logic [Size-1:0][Size-1:0]   pp;
 
   bitsys_skew #(
-    .N(N)
+    .N(Size)
   ) u_skew_a (
     .clk_i,
     .word_i(a_i),
@@ -73,7 +77,7 @@ module bitsys_mul #(
   );
 
   bitsys_skew #(
-    .N(N)
+    .N(Size)
   ) u_skew_b (
     .clk_i,
     .word_i(b_i),
@@ -81,7 +85,7 @@ module bitsys_mul #(
   );
 
   bitsys_tag #(
-    .N(N),
+    .N(Size),
     .Widths(Widths)
   ) u_tag (
     .clk_i,
@@ -103,36 +107,55 @@ module bitsys_mul #(
   );
 
   bitsys_array #(
-    .N(N),
-    .Widths(Widths)
+    .N(Size),
+    .Widths(Widths),
+    .PrimitiveCells(PrimitiveCells)
   ) u_array (
     .clk_i,
     .a_i(a_skewed),
     .b_i(b_skewed),
-    .a_signed_d_i(a_signed_d[2*N-2:0]),
-    .b_signed_d_i(b_signed_d[2*N-2:0]),
-    .bipolar_d_i(bipolar_d[2*N-2:0]),
-    .narrow_d_i(narrow_d[2*N-2:0]),
+    .a_signed_d_i(a_signed_d[2*Size-2:0]),
+    .b_signed_d_i(b_signed_d[2*Size-2:0]),
+    .bipolar_d_i(bipolar_d[2*Size-2:0]),
+    .narrow_d_i(narrow_d[2*Size-2:0]),
     .pp_o(pp)
   );
 
   bitsys_outgen #(
-    .N(N),
+    .N(Size),
     .Widths(Widths)
   ) u_outgen (
     .clk_i,
     .pp_i(pp),
-    .a_signed_d_i(a_signed_d[2*N-1:1]),
-    .b_signed_d_i(b_signed_d[2*N-1:1]),
-    .bipolar_d_i(bipolar_d[2*N-1:1]),
-    .narrow_d_i(narrow_d[2*N-1:1]),
+    .a_signed_d_i(a_signed_d[2*Size-1:1]),
+    .b_signed_d_i(b_signed_d[2*Size-1:1]),
+    .bipolar_d_i(bipolar_d[2*Size-1:1]),
+    .narrow_d_i(narrow_d[2*Size-1:1]),
     .product_o
   );
 
 `ifndef SYNTHESIS
-  a_latency :
-  assert property (@(posedge clk_i) disable iff (!rst_ni) valid_o |-> $past(valid_i, Latency))
+  // Cycles without reset, up to as many as a token needs.
+  int unsigned quiet_q;
+  always_ff @(posedge clk_i) quiet_q <= !rst_ni ? 0 : quiet_q == Latency ? Latency : quiet_q + 1;
+
+  a_asked :
+  assert property (@(posedge clk_i) disable iff (!rst_ni) valid_o |-> quiet_q == Latency && $past(valid_i, Latency))
   else $error("bitsys_mul: a result without the token of %0d cycles ago", Latency);
+
+  a_answered :
+  assert property (@(posedge clk_i) disable iff (!rst_ni) quiet_q == Latency && $past(valid_i, Latency) |-> valid_o)
+  else $error("bitsys_mul: no result %0d cycles after a token", Latency);
+
+  a_tag :
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    valid_o |-> {last_o, a_signed_o, b_signed_o} == $past({last_i, a_signed_i, b_signed_i}, Latency))
+  else $error("bitsys_mul: last or signs are not those of the token of %0d cycles ago", Latency);
+
+  a_mode :
+  assert property (@(posedge clk_i) disable iff (!rst_ni)
+    valid_o |-> mode_o == $past(32'(mode_i) < M ? mode_i : ModeW'(M - 1), Latency))
+  else $error("bitsys_mul: the mode is not that of the token of %0d cycles ago", Latency);
 
   a_mode_listed :
   assert property (@(posedge clk_i) disable iff (!rst_ni) valid_i |-> 32'(mode_i) < M)

@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Drives the multiplier, or the multiply-accumulate unit, with one vector a cycle from a file and writes what it
-/// answered to another, so that only the clock has to be driven from outside. Nothing is judged here.
+/// Every multiplier and multiply-accumulate unit of one container width and one list of widths. Drives the chosen one
+/// with vectors from a file and writes what it answered to another, so that only the clock has to be driven from outside.
+/// Nothing is judged here.
 ///
-/// Plusargs: +count=cycles +vectors=file ($readmemh) +results=file ($writememh). Line t of the results holds the outputs
-/// sampled by the clock edge that reads line t of the vectors, so the answer to a vector is Latency lines below it.
-/// A sum stands where products would, up to 32 bits of it, and is marked last.
+/// Plusargs: +design=number +count=vectors +vectors=file ($readmemh) +results=file ($writememh). Line t of the results
+/// holds the outputs sampled by clock edge t, and whether that edge took a vector: it does unless a token is refused
+/// because the design is not ready. So where nothing is refused, the answer to a vector is Latency lines below it. A sum
+/// stands where products would, up to 32 bits of it, and is marked last.
 module bitsys_sweep #(
   /// Container width, bits.
   parameter int unsigned N = 8,
   /// Listed widths as a set: bit w is width w.
   parameter int unsigned Widths = 32'h116,
-  /// Drive the multiply-accumulate unit.
-  parameter bit Mac = 1'b0,
-  /// Bits of its accumulator.
+  /// Bits of the accumulators.
   parameter int unsigned AccWidth = 32,
+  /// Cells of the bitwise systolic designs as LUT6_2 primitives.
+  parameter bit PrimitiveCells = 1'b0,
+  /// Which designs are there: bit k is the multiplier of kind k, bit Kinds + k the multiply-accumulate unit.
+  parameter int unsigned Designs = 32'h3ff,
+  /// Most vectors of one run.
+  parameter int unsigned Depth = 1 << 21,
   /// Most cycles of one run.
-  parameter int unsigned Depth = 1 << 21
+  parameter int unsigned Cycles = 1 << 23
 ) (
   /// Clock, rising edge.
   input  logic clk_i,
@@ -25,6 +31,7 @@ module bitsys_sweep #(
 );
 
   localparam int unsigned ModeW = bitsys_pkg::mode_bits(Widths);
+  localparam int unsigned Kinds = 5;
 
   // The same fields for every N and list of widths, so that who reads the files need not know the parameters.
   typedef struct packed {
@@ -39,7 +46,7 @@ module bitsys_sweep #(
   } vector_t;
 
   typedef struct packed {
-    logic        spare;
+    logic        taken;
     logic        valid;
     logic        last;
     logic        a_signed;
@@ -49,90 +56,119 @@ module bitsys_sweep #(
   } result_t;
 
   vector_t     vectors[Depth];
-  result_t     results[Depth];
+  result_t     results[Cycles];
+  int unsigned which;
   int unsigned count;
   int unsigned index;
+  int unsigned cycle;
   string       vectors_file;
   string       results_file;
   vector_t     now;
-  result_t     answer;
+  logic        taken;
 
-  logic [ModeW-1:0] mode;
+  logic [2*Kinds-1:0]  chosen;
+  logic [2*Kinds-1:0]  ready;
+  result_t             answers[2*Kinds];
 
-  assign now            = vectors[index];
-  assign answer.spare   = 1'b0;
-  assign answer.mode    = 3'(mode);
+  assign now   = vectors[index];
+  assign taken = !now.valid || !now.rst_n || ready[which];
 
-  if (Mac) begin : gen_mac
-    logic [AccWidth-1:0] sum;
-    bitsys_mac #(
-      .N(N),
-      .Widths(Widths),
-      .AccWidth(AccWidth)
-    ) u_dut (
-      .clk_i,
-      .rst_ni(now.rst_n),
-      .valid_i(now.valid),
-      .last_i(now.last),
-      .mode_i(now.mode[ModeW-1:0]),
-      .a_signed_i(now.a_signed),
-      .b_signed_i(now.b_signed),
-      .a_i(now.a[N-1:0]),
-      .b_i(now.b[N-1:0]),
-      .valid_o(answer.valid),
-      .mode_o(mode),
-      .a_signed_o(answer.a_signed),
-      .b_signed_o(answer.b_signed),
-      .sum_o(sum)
-    );
-    assign answer.last    = answer.valid;
-    assign answer.product = 32'(sum);
-  end else begin : gen_mul
-    logic [2*N-1:0] product;
-    bitsys_mul #(
-      .N(N),
-      .Widths(Widths)
-    ) u_dut (
-      .clk_i,
-      .rst_ni(now.rst_n),
-      .valid_i(now.valid),
-      .last_i(now.last),
-      .mode_i(now.mode[ModeW-1:0]),
-      .a_signed_i(now.a_signed),
-      .b_signed_i(now.b_signed),
-      .a_i(now.a[N-1:0]),
-      .b_i(now.b[N-1:0]),
-      .valid_o(answer.valid),
-      .last_o(answer.last),
-      .mode_o(mode),
-      .a_signed_o(answer.a_signed),
-      .b_signed_o(answer.b_signed),
-      .product_o(product)
-    );
-    assign answer.product = 32'(product);
+  for (genvar k = 0; k < 2 * Kinds; k++) begin : gen_design
+    if (Designs[k]) begin : gen_there
+      // A design that is not chosen has no clock: it costs nothing to simulate.
+      logic             clk;
+      logic [ModeW-1:0] mode;
+      result_t          answer;
+      assign clk         = clk_i & chosen[k];
+      assign answer.taken = taken;
+      assign answer.mode = 3'(mode);
+      assign answers[k]  = answer;
+      if (k < Kinds) begin : gen_mul
+        logic [2*N-1:0] product;
+        mul_of_kind #(
+          .Kind(k),
+          .N(N),
+          .Widths(Widths),
+          .PrimitiveCells(PrimitiveCells)
+        ) u_dut (
+          .clk_i(clk),
+          .rst_ni(now.rst_n),
+          .valid_i(now.valid),
+          .ready_o(ready[k]),
+          .last_i(now.last),
+          .mode_i(now.mode[ModeW-1:0]),
+          .a_signed_i(now.a_signed),
+          .b_signed_i(now.b_signed),
+          .a_i(now.a[N-1:0]),
+          .b_i(now.b[N-1:0]),
+          .valid_o(answer.valid),
+          .last_o(answer.last),
+          .mode_o(mode),
+          .a_signed_o(answer.a_signed),
+          .b_signed_o(answer.b_signed),
+          .product_o(product)
+        );
+        assign answer.product = 32'(product);
+      end else begin : gen_mac
+        logic [AccWidth-1:0] sum;
+        mac_of_kind #(
+          .Kind(k - Kinds),
+          .N(N),
+          .Widths(Widths),
+          .AccWidth(AccWidth),
+          .PrimitiveCells(PrimitiveCells)
+        ) u_dut (
+          .clk_i(clk),
+          .rst_ni(now.rst_n),
+          .valid_i(now.valid),
+          .ready_o(ready[k]),
+          .last_i(now.last),
+          .mode_i(now.mode[ModeW-1:0]),
+          .a_signed_i(now.a_signed),
+          .b_signed_i(now.b_signed),
+          .a_i(now.a[N-1:0]),
+          .b_i(now.b[N-1:0]),
+          .valid_o(answer.valid),
+          .mode_o(mode),
+          .a_signed_o(answer.a_signed),
+          .b_signed_o(answer.b_signed),
+          .sum_o(sum)
+        );
+        assign answer.last    = answer.valid;
+        assign answer.product = 32'(sum);
+      end
+    end else begin : gen_absent
+      assign ready[k]   = 1'b0;
+      assign answers[k] = '0;
+    end
   end
 
   initial begin
     index  = 0;
+    cycle  = 0;
     done_o = 1'b0;
-    if (!$value$plusargs("count=%d", count) || !$value$plusargs("vectors=%s", vectors_file) ||
-        !$value$plusargs("results=%s", results_file)) begin
-      $fatal(1, "bitsys_sweep: give +count= +vectors= +results=");
+    if (!$value$plusargs("design=%d", which) || !$value$plusargs("count=%d", count) ||
+        !$value$plusargs("vectors=%s", vectors_file) || !$value$plusargs("results=%s", results_file)) begin
+      $fatal(1, "bitsys_sweep: give +design= +count= +vectors= +results=");
     end
+    if (which >= 2 * Kinds || !Designs[which]) $fatal(1, "bitsys_sweep: there is no design %0d", which);
     if (count == 0 || count > Depth) $fatal(1, "bitsys_sweep: count = %0d, room for 1 to %0d", count, Depth);
+    chosen = 10'd1 << which;
     $readmemh(vectors_file, vectors, 0, int'(count) - 1);
   end
 
   always_ff @(posedge clk_i) begin
     if (!done_o) begin
-      results[index] <= answer;
-      if (index == count - 1) done_o <= 1'b1;
-      else index <= index + 1;
+      results[cycle] <= answers[which];
+      cycle <= cycle + 1;
+      if (taken && index == count - 1) done_o <= 1'b1;
+      else if (cycle == Cycles - 1) $fatal(1, "bitsys_sweep: no end after %0d cycles", Cycles);
+      else if (taken) index <= index + 1;
     end
   end
 
   final begin
-    if (done_o) $writememh(results_file, results, 0, int'(count) - 1);
+    if (done_o) $writememh(results_file, results, 0, int'(cycle) - 1);
   end
 
 endmodule

@@ -7,7 +7,7 @@ import ast
 import nbformat
 import pytest
 
-from triptych import data, paths, stages
+from triptych import data, exercises, paths, stages
 
 
 @pytest.mark.parametrize("name", stages.load())
@@ -31,7 +31,8 @@ def test_notebook_reads_like_the_others(name):
     assert first.cell_type == "markdown"
     assert first.source.startswith("# ")
     assert first.source.splitlines()[0].endswith("?"), "the title is a question"
-    assert len(document.cells) <= 30
+    assert len([cell for cell in document.cells if not exercises.tag(cell)]) <= 30, "exercises come on top"
+    exercises.find(document, name)
     assert "stage.record()" in "\n".join(cell.source for cell in document.cells[-3:])
     assert last.source
     for cell in document.cells:

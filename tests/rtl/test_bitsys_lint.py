@@ -14,7 +14,7 @@ import pytest
 
 from triptych import paths
 from triptych.bitsys import tools
-from triptych.bitsys.design import Design
+from triptych.bitsys.design import KINDS, Design
 
 DESIGNS = [
     Design(4, (1, 2, 4)),
@@ -30,6 +30,13 @@ DESIGNS = [
     Design(8, (8,), unit="mac"),
     Design(8, (1,), unit="mac", acc_width=16),
     Design(8, (2, 4), unit="mac"),
+]
+RIVALS = [
+    Design(n, widths, unit=unit, kind=kind, acc_width=40 if n == 16 else 32)
+    for kind in KINDS
+    if kind != "bitsys"
+    for unit in ("mul", "mac")
+    for n, widths in ((4, (1, 2, 4)), (8, (1, 2, 4, 8)), (16, (1, 2, 4, 8, 16)), (8, (1,)), (8, (8,)), (8, (2, 4)))
 ]
 
 
@@ -47,7 +54,7 @@ def verilator_lint(design: Design, sources: list[Path]) -> str:
     return done.stderr if done.returncode or "%Warning" in done.stderr else ""
 
 
-@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: f"{design.unit} {design.n}: {design.widths}")
+@pytest.mark.parametrize("design", [*DESIGNS, *RIVALS], ids=lambda design: f"{design.top} {design.n}: {design.widths}")
 def test_verilator_has_no_complaint(design: Design) -> None:
     assert verilator_lint(design, design.sources) == ""
 

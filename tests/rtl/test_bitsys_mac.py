@@ -1,22 +1,18 @@
-"""The multiply-accumulate unit in simulation: a cocotb test bench at N = 4 and 8, and the harness over long traffic."""
+"""The multiply-accumulate unit in simulation at full speed: the harness over every operand pair and long traffic."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from triptych import paths
 from triptych.bitsys import model, simulate, synthesise, vectors
 from triptych.bitsys.design import Design
-from triptych.bitsys.tools import RtlError
 from triptych.bitsys.vectors import Stimulus
 
 WIDTHS = (1, 2, 4, 8)
 DESIGN = Design(8, WIDTHS, unit="mac")
-WAIVERS = paths.rtl() / "lint" / "verilator.vlt"
 
 
 @pytest.fixture(scope="session")
@@ -31,43 +27,12 @@ def wrong_sums(sweep: simulate.Sweep, stimulus: Stimulus) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "design",
-    [Design(4, (1, 2, 4), unit="mac", acc_width=11), DESIGN],
-    ids=lambda design: f"N = {design.n}",
-)
-def test_the_cocotb_test_bench_of_dot_products_passes_with_assertions_on(design: Design, tmp_path: Path) -> None:
-    sources = [*design.sources, WAIVERS, paths.rtl() / "sim" / "mac_ports.vlt"]
-    folder = simulate.build(design.top, sources, design.parameters, *simulate.CHECKED)
-    env = {
-        "TRIPTYCH_TB_N": str(design.n),
-        "TRIPTYCH_TB_WIDTHS": ",".join(map(str, design.widths)),
-        "TRIPTYCH_TB_LATENCY": str(design.latency),
-        "TRIPTYCH_TB_ACC_WIDTH": str(design.acc_width),
-    }
-    simulate.run(folder, design.top, "tb_bitsys_mac", tmp_path, env=env)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("gaps", "closing"), [(0.0, 0.5), (0.5, 0.2), (0.0, 0.002)])
 def test_dot_products_of_any_length_mode_and_signs(mac_sweep: simulate.Sweep, gaps: float, closing: float) -> None:
     rng = np.random.default_rng(21)
     traffic = vectors.scattered(8, WIDTHS, 200_000, rng, gaps)
     stimulus = replace(traffic, last=rng.random(len(traffic)) < closing)
     assert wrong_sums(mac_sweep, stimulus) == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("n", "widths"), [(4, (4,)), (8, (1, 4))], ids=str)
-def test_other_lists_of_widths_have_trees_of_their_own(n: int, widths: tuple[int, ...]) -> None:
-    """No level at all; and two that do not add in the same mode, then one that always adds. Narrowest accumulator."""
-    design = Design(n, widths, unit="mac", acc_width=2 * n)
-    harness = [paths.rtl() / "sim" / "bitsys_sweep.sv", paths.rtl() / "sim" / "sweep.vlt", WAIVERS]
-    parameters = {**design.parameters, "Mac": 1, "Depth": 1 << 15}
-    quickly_compiled = ("-O1", "--no-assert", "-CFLAGS", "-O0")
-    folder = simulate.build(simulate.HARNESS, [*design.sources, *harness], parameters, *quickly_compiled)
-    stimulus = vectors.scattered(n, widths, 20_000, np.random.default_rng(8))
-    assert wrong_sums(simulate.Sweep(design, folder), stimulus) == 0
 
 
 @pytest.mark.slow
@@ -115,22 +80,6 @@ def test_the_accumulator_of_32_bits_wraps_at_both_ends(mac_sweep: simulate.Sweep
     sums = vectors.expected_sums(8, WIDTHS, stimulus, 32)[stimulus.last]
     assert sums[3] < 255 * 255, "past 2^32 it begins again at zero"
     assert sums[7] > (1 << 32) - 255 * 128, "past -2^32 it begins again at the top"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("parameters", "words"),
-    [
-        ({"N": 5}, "N = 5 is not a container width"),
-        ({"N": 8, "Widths": 1 << 3 | 1 << 8}, "Widths = 32'h108 must list powers of two up to N = 8"),
-        ({"N": 8, "AccWidth": 15}, "AccWidth = 15 must be from 2 N = 16 to 64"),
-        ({"N": 16, "AccWidth": 65}, "AccWidth = 65 must be from 2 N = 32 to 64"),
-    ],
-)
-def test_an_illegal_parameter_of_the_mac_is_an_error_that_prints_it(parameters: dict[str, int], words: str) -> None:
-    with pytest.raises(RtlError) as failure:
-        simulate.build(DESIGN.top, [*DESIGN.sources, WAIVERS], parameters)
-    assert words in str(failure.value)
 
 
 @pytest.mark.slow

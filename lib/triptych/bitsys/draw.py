@@ -12,8 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from triptych.bitsys import cells
+from triptych.bitsys.design import Design
+from triptych.bitsys.model import Bools
 from triptych.bitsys.published import Published
 from triptych.bitsys.synthesise import Resources
+from triptych.bitsys.vectors import Stimulus
 from triptych.figures import COLOURS
 
 
@@ -58,12 +61,57 @@ def active_cells(n: int, widths: Sequence[int]) -> tuple[Figure, pd.DataFrame]:
     return figure, pd.DataFrame(rows)
 
 
-def resources(ours: Sequence[tuple[str, Resources]], others: Sequence[Published]) -> tuple[Figure, pd.DataFrame]:
-    """Cells by kind, ours beside other people's; a number that nobody gives is a gap, not a bar.
+def transitions(design: Design, stimulus: Stimulus, wrong: Bools) -> tuple[Figure, pd.DataFrame]:
+    """How often each request (width and signs) followed each other one in the very next cycle, and with what result.
 
-    The frame has a row for each design: design, lut, srl, ff, carry, luts_and_srls, source.
+    `wrong` says which rows of the stimulus were answered wrongly. A pair counts as failed when one of its tokens was;
+    failed pairs carry a cross. The frame has a row for each pair: before, after, count, failed.
     """
-    kinds = {"lut": "LUT", "srl": "shift-register\nLUT", "ff": "flip-flop", "carry": "CARRY4"}
+    kinds = 4 * len(design.widths)
+    request = 4 * stimulus.mode + 2 * stimulus.a_signed + stimulus.b_signed
+    together = stimulus.valid[:-1] & stimulus.valid[1:]
+    pair = (kinds * request[:-1] + request[1:])[together]
+    count = np.bincount(pair, minlength=kinds * kinds).reshape(kinds, kinds)
+    spoilt = (wrong[:-1] | wrong[1:])[together]
+    failed = np.bincount(pair, weights=spoilt, minlength=kinds * kinds).astype(int).reshape(kinds, kinds)
+    names = [f"{width} {signs}" for width in design.widths for signs in ("uu", "us", "su", "ss")]
+    figure, axis = plt.subplots(figsize=(6.4, 5.4))
+    picture = axis.imshow(count, cmap="cividis", vmin=0)
+    for row, column in np.argwhere(failed):
+        axis.plot(column, row, marker="x", color="#D55E00", markersize=9, markeredgewidth=2)
+    axis.set_xticks(range(kinds), names, fontsize=8, rotation=90)
+    axis.set_yticks(range(kinds), names, fontsize=8)
+    axis.grid(visible=False)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    for edge in range(4, kinds, 4):
+        axis.axhline(edge - 0.5, color="white", linewidth=2)
+        axis.axvline(edge - 0.5, color="white", linewidth=2)
+    axis.set_ylabel("width and signs of a token")
+    axis.set_xlabel("width and signs of the token in the next cycle")
+    axis.set_title(f"{count.sum():,} pairs without an idle cycle, {failed.sum():,} failed")
+    figure.colorbar(picture, ax=axis, label="pairs of tokens", shrink=0.85)
+    rows = [
+        {"before": before, "after": after, "count": int(count[i, j]), "failed": int(failed[i, j])}
+        for i, before in enumerate(names)
+        for j, after in enumerate(names)
+    ]
+    return figure, pd.DataFrame(rows)
+
+
+def resources(ours: Sequence[tuple[str, Resources]], others: Sequence[Published]) -> tuple[Figure, pd.DataFrame]:
+    """Cells by kind, ours beside other people's; a design without known numbers is named in the legend and has no bar.
+
+    Percentages are of the first of the others that has numbers. The frame has a row for each design: design, lut, srl,
+    luts_and_srls, ff, carry, source.
+    """
+    kinds = {
+        "lut": "LUT",
+        "srl": "shift-register\nLUT",
+        "luts_and_srls": "LUT,\neither use",
+        "ff": "flip-flop",
+        "carry": "CARRY4",
+    }
     rows = [
         {"design": one.name, **{kind: getattr(one, kind) for kind in kinds}, "source": one.source} for one in others
     ]
@@ -72,22 +120,30 @@ def resources(ours: Sequence[tuple[str, Resources]], others: Sequence[Published]
         for name, one in ours
     ]
     frame = pd.DataFrame(rows)
-    frame.insert(5, "luts_and_srls", frame["lut"] + frame["srl"])
     drawn = [row for row in rows if row["lut"] is not None]
-    figure, axis = plt.subplots(figsize=(7.2, 3.8))
+    unknown = [row for row in rows if row["lut"] is None]
+    bases = [float(drawn[0][kind]) if others else 0.0 for kind in kinds]
+    figure, axis = plt.subplots(figsize=(7.6, 4))
     height = 0.8 / len(drawn)
     colours = ["#8A8A8A", *COLOURS] if others else list(COLOURS)
     for number, row in enumerate(drawn):
         places = np.arange(len(kinds)) + (number - (len(drawn) - 1) / 2) * height
         values = [float(row[kind]) for kind in kinds]
         axis.bar(places, values, 0.92 * height, color=colours[number])
-        for place, value in zip(places, values, strict=True):
-            axis.annotate(f"{value:.0f}", (place, value), (0, 2), textcoords="offset points", ha="center", fontsize=8)
+        for place, value, whole in zip(places, values, bases, strict=True):
+            share = f"\n{value / whole:.0%}" if whole and number else ""
+            axis.annotate(
+                f"{value:.0f}{share}", (place, value), (0, 2), textcoords="offset points", ha="center", fontsize=8
+            )
     axis.set_xticks(range(len(kinds)), list(kinds.values()))
     axis.set_ylabel("cells after mapping")
     axis.grid(visible=False, axis="x")
     axis.legend(
-        handles=[Patch(color=colours[number], label=str(row["design"])) for number, row in enumerate(drawn)],
+        handles=[
+            *(Patch(color=colours[number], label=str(row["design"])) for number, row in enumerate(drawn)),
+            *(Patch(fill=False, linewidth=0, label=f"{row['design']}: no public numbers") for row in unknown),
+        ],
         loc="upper left",
     )
+    axis.margins(y=0.12)
     return figure, frame

@@ -50,8 +50,13 @@ def check(n: int, widths: Sequence[int]) -> tuple[int, ...]:
     """The widths, ascending. Raises ParameterError when the hardware would refuse N or the list."""
     if n not in CONTAINERS:
         raise ParameterError(f"N = {n} is not a container width", f"choose one of {', '.join(map(str, CONTAINERS))}")
-    wrong = [w for w in widths if w < 1 or w & (w - 1) or w > n]
-    if wrong or not widths or len(set(widths)) != len(widths):
+    numbers = all(type(width) is int for width in widths)
+    if (
+        not numbers
+        or not widths
+        or len(set(widths)) != len(widths)
+        or any(w < 1 or w & (w - 1) or w > n for w in widths)
+    ):
         raise ParameterError(
             f"widths = {list(widths)} is not a list of distinct powers of two from 1 to {n}",
             f"for example {[w for w in (1, 2, 4, 8, 16) if w <= n]}",

@@ -1,7 +1,8 @@
 """Run the RTL: Verilator compiles it once, cocotb drives the clock, numpy arrays go in and come out.
 
 The harness rtl/sim/bitsys_sweep.sv reads one vector a cycle from a file and writes one result a cycle to another, so no
-Python runs per cycle: that is what makes an exhaustive check take seconds.
+Python runs per cycle: that is what makes an exhaustive check take seconds. It holds every design of a container width,
+so that one compilation serves them all.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from cocotb_tools.runner import Verilator as CocotbVerilator
 
 from triptych import paths
 from triptych.bitsys import builds, clock, tools
-from triptych.bitsys.design import Design
+from triptych.bitsys.design import KINDS, Design, needed
 from triptych.bitsys.tools import RtlError
-from triptych.bitsys.vectors import Response, Stimulus, idle, join
+from triptych.bitsys.vectors import Response, Stimulus, idle, join, survives
 
 MOST_CYCLES = 1 << 21
-"""Cycles of one run that the harness has room for; longer stimuli are run in pieces by the caller."""
+"""Rows of a stimulus that the harness has room for; longer ones are run in pieces by the caller."""
 
 HARNESS = "bitsys_sweep"
 
@@ -141,47 +142,58 @@ class Sweep:
 
     @classmethod
     def of(cls, design: Design) -> Sweep:
-        """Compile the design with the harness, or find it compiled.
+        """Compile the harness with every design of this container, widths and accumulator, or find it compiled.
 
-        Raises what `build` raises, and ValueError for an accumulator of more than 32 bits, which is what it writes.
+        A changed copy of the RTL, or cells of primitives, are compiled alone. Raises what `build` raises, and
+        ValueError for an accumulator of more than 32 bits, which is what the harness writes.
         """
+        if design.rtl is not None or design.primitive:
+            return cls.alone(design)
+        return cls._of(design, (1 << 2 * len(KINDS)) - 1, FAST)
+
+    @classmethod
+    def alone(cls, design: Design, options: Sequence[str] = FAST) -> Sweep:
+        """As `of`, with nothing but the design itself in the simulator: quicker to compile, of use to itself only."""
+        return cls._of(design, 1 << _number(design), options)
+
+    @classmethod
+    def _of(cls, design: Design, designs: int, options: Sequence[str]) -> Sweep:
         if design.unit == "mac" and design.acc_width > 32:
             raise ValueError(f"the harness writes 32 bits of a sum, not {design.acc_width}")
         rtl = paths.rtl()
-        harness = [rtl / "sim" / "bitsys_sweep.sv", rtl / "sim" / "sweep.vlt", rtl / "lint" / "verilator.vlt"]
-        sources = [*design.sources, *harness]
-        parameters = {**design.parameters, "Depth": MOST_CYCLES}
-        if design.unit == "mac":
-            parameters["Mac"] = 1
-        return cls(design, build(HARNESS, sources, parameters, *FAST))
+        sources = needed(HARNESS, [design.rtl or rtl / "bitsys", rtl / "baselines", rtl / "sim"])
+        waivers = [rtl / "sim" / "sweep.vlt", rtl / "lint" / "verilator.vlt"]
+        acc_width = design.acc_width if design.unit == "mac" else 32  # the usual one: units share the simulator
+        parameters = {**design.parameters, "AccWidth": acc_width, "Designs": designs, "Depth": MOST_CYCLES}
+        return cls(design, build(HARNESS, [*sources, *waivers], parameters, *options))
 
     def answer(self, stimulus: Stimulus) -> Response:
-        """The outputs for a stimulus of up to MOST_CYCLES - latency cycles, aligned with it row by row.
+        """The outputs for a stimulus of up to MOST_CYCLES - latency rows, aligned with it row by row.
 
-        Raises ValueError for a stimulus that is too long, RtlError when the simulation fails.
+        Raises ValueError for a stimulus that is too long, RtlError when the simulation fails or when a design that lets
+        tokens wait answers in a cycle in which none is due (of the others that is an answer to an idle row).
         """
-        return answers(self.folder, HARNESS, stimulus, self.design.latency)[0]
+        design, rows = self.design, len(stimulus)
+        count = rows + design.latency
+        if count > MOST_CYCLES:
+            raise ValueError(f"{rows} cycles; one run has room for {MOST_CYCLES - design.latency}")
+        with tempfile.TemporaryDirectory(prefix="triptych-sweep-") as name:
+            scratch = Path(name)
+            (scratch / "vectors.hex").write_bytes(_lines(_vector_words(join([stimulus, idle(design.latency)]))))
+            plusargs = [f"+design={_number(design)}", f"+count={count}", "+vectors=vectors.hex", "+results=results.hex"]
+            most = count * max(design.interval(width) for width in design.widths)
+            env = {"TRIPTYCH_SWEEP_CYCLES": str(most)}
+            run(self.folder, HARNESS, clock.__name__, scratch, plusargs=plusargs, env=env)
+            words = _words((scratch / "results.hex").read_bytes())
+        entered = np.flatnonzero(_flag(words, 39))
+        if len(entered) != count:
+            raise RtlError(f"the harness took {len(entered)} of {count} vectors")
+        return _response(design, stimulus, words, entered[:rows])
 
 
-def answers(folder: Path, top: str, stimulus: Stimulus, latency: int, copies: int = 1) -> list[Response]:
-    """Run a compiled harness and read what it wrote; with several copies of it under one top, what each wrote.
-
-    Copy k writes the file of the plusarg +resultsK (of +results when there is one copy only).
-    """
-    cycles = len(stimulus) + latency
-    if cycles > MOST_CYCLES:
-        raise ValueError(f"{len(stimulus)} cycles; one run has room for {MOST_CYCLES - latency}")
-    names = [f"results{copy}" for copy in range(copies)] if copies > 1 else ["results"]
-    with tempfile.TemporaryDirectory(prefix="triptych-sweep-") as name:
-        scratch = Path(name)
-        (scratch / "vectors.hex").write_bytes(_lines(_vector_words(join([stimulus, idle(latency)]))))
-        plusargs = [f"+count={cycles}", "+vectors=vectors.hex", *(f"+{one}={one}.hex" for one in names)]
-        run(folder, top, clock.__name__, scratch, plusargs=plusargs, env={"TRIPTYCH_SWEEP_CYCLES": str(cycles)})
-        written = [_words((scratch / f"{one}.hex").read_bytes()) for one in names]
-    for words in written:
-        if len(words) != cycles:
-            raise RtlError(f"the harness wrote {len(words)} results for {cycles} cycles")
-    return [_response(words[latency:], latency) for words in written]
+def _number(design: Design) -> int:
+    """The design's number in the harness."""
+    return KINDS.index(design.kind) + (len(KINDS) if design.unit == "mac" else 0)
 
 
 def _vector_words(stimulus: Stimulus) -> npt.NDArray[np.uint64]:
@@ -202,20 +214,41 @@ def _vector_words(stimulus: Stimulus) -> npt.NDArray[np.uint64]:
     return word
 
 
-def _response(words: npt.NDArray[np.uint64], latency: int) -> Response:
-    """The fields of `result_t` in the harness."""
+def _flag(words: npt.NDArray[np.uint64], bit: int) -> npt.NDArray[np.bool_]:
+    return ((words >> np.uint64(bit)) & np.uint64(1)).astype(np.bool_)
 
-    def flag(bit: int) -> npt.NDArray[np.bool_]:
-        return ((words >> np.uint64(bit)) & np.uint64(1)).astype(np.bool_)
 
+def _response(
+    design: Design, stimulus: Stimulus, words: npt.NDArray[np.uint64], entered: npt.NDArray[np.int64]
+) -> Response:
+    """The fields of `result_t` in the harness, of the cycle in which each row is due.
+
+    `words` are those of every cycle; row t was taken in cycle `entered[t]`.
+    """
+    latency: int | npt.NDArray[np.int64] = design.latency
+    waits = any(design.interval(width) > 1 for width in design.widths)
+    if waits:
+        modes = np.minimum(stimulus.mode, len(design.widths) - 1)
+        latency = np.array([design.latency_at(width) for width in design.widths])[modes]
+    due = entered + latency
+    valid = _flag(words[due], 38)
+    if waits:
+        # Latencies differ, so another token may be due in the cycle of an idle row, or of a token that reset killed.
+        answered = survives(stimulus, latency, entered)
+        valid &= answered
+        spurious = np.setdiff1d(np.flatnonzero(_flag(words, 38)), due[answered])
+        if len(spurious):
+            raise RtlError(f"{design.top} answered in {len(spurious)} cycles in which nothing was due")
+    words = words[due]
     return Response(
-        valid=flag(38),
-        last=flag(37),
-        a_signed=flag(36),
-        b_signed=flag(35),
+        valid=valid,
+        last=_flag(words, 37),
+        a_signed=_flag(words, 36),
+        b_signed=_flag(words, 35),
         mode=((words >> np.uint64(32)) & np.uint64(7)).astype(np.int64),
         product=(words & np.uint64(0xFFFFFFFF)).astype(np.int64),
         latency=latency,
+        entered=entered if waits else None,
     )
 
 

@@ -11,7 +11,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -21,15 +21,16 @@ from triptych.bitsys.design import Design
 from triptych.bitsys.tools import RtlError
 from triptych.errors import ToolMissing
 
-FLOW = "synth_xilinx -family xcup -flatten -noiopad -noclkbuf -nodsp"
-"""UltraScale+ (the paper's Ultra96 family), out of context, no multiplier blocks."""
+FLOW = "synth_xilinx -family xcup -flatten -noiopad -noclkbuf"
+"""UltraScale+ (the paper's Ultra96 family), out of context."""
 
 
 class Resources(BaseModel):
     """Cells of a mapped design.
 
     `lut`: LUT1 to LUT6, and inverters, which occupy one. `srl`: LUTs used as shift registers. `ff`: flip-flops.
-    `carry`: CARRY4 blocks. `mux`: MUXF7 and MUXF8. `other`: anything else, by name; nothing is left uncounted.
+    `carry`: CARRY4 blocks. `mux`: MUXF7 and MUXF8. `dsp`: multiplier blocks. `other`: anything else, by name; nothing
+    is left uncounted.
     """
 
     lut: int
@@ -37,6 +38,7 @@ class Resources(BaseModel):
     ff: int
     carry: int
     mux: int
+    dsp: int = 0
     other: dict[str, int]
     flow: str
     yosys: str
@@ -56,26 +58,19 @@ def version() -> str:
     return importlib.metadata.version("pyosys")
 
 
-def resources(design: Design, *, srl: bool = True) -> Resources:
+def resources(design: Design, *, srl: bool = True, dsp: bool = False) -> Resources:
     """Cells of the design; with `srl=False` delay lines stay flip-flops, as on a device without shift-register LUTs.
 
-    The result is kept in the cache, by the RTL's bytes, the parameters, the flow and the version of pyosys. Raises
-    ToolMissing without pyosys, RtlError with yosys' words when it refuses the design.
+    With `dsp=True` a `*` in the RTL may become a multiplier block; LUTs are compared without. The result is kept in the
+    cache, by the RTL's bytes, the parameters, the flow and the version of pyosys. Raises ToolMissing without pyosys,
+    RtlError with yosys' words when it refuses the design.
     """
-    flow = FLOW if srl else f"{FLOW} -nosrl"
+    flow = " ".join([FLOW, *([] if dsp else ["-nodsp"]), *([] if srl else ["-nosrl"])])
     yosys = version()
     facts = {"top": design.top, "parameters": design.parameters, "flow": flow, "pyosys": yosys}
 
     def make(folder: Path) -> None:
-        overrides = " ".join(f"-G {name}={value}" for name, value in design.parameters.items())
-        files = " ".join(str(path) for path in design.sources)
-        passes = [
-            f"read_slang --top {design.top} {overrides} {files}",
-            flow,
-            "check -assert",
-            "tee -q -o stat.json stat -json",
-        ]
-        _yosys(passes, folder, design)
+        run([elaborate(design), flow, "check -assert", "tee -q -o stat.json stat -json"], folder, design)
         modules = json.loads((folder / "stat.json").read_text("utf-8"))["modules"]
         cells: dict[str, int] = modules[f"\\{design.top}"]["num_cells_by_type"]
         counted = count(cells, flow, yosys)
@@ -87,9 +82,9 @@ def resources(design: Design, *, srl: bool = True) -> Resources:
 
 def count(cells: Mapping[str, int], flow: str, yosys: str) -> Resources:
     """Sort the cells of a Xilinx netlist (name: number) into kinds."""
-    kinds = {"lut": 0, "srl": 0, "ff": 0, "carry": 0, "mux": 0}
+    kinds = {"lut": 0, "srl": 0, "ff": 0, "carry": 0, "mux": 0, "dsp": 0}
     other: dict[str, int] = {}
-    prefixes = {"LUT": "lut", "INV": "lut", "SRL": "srl", "FD": "ff", "CARRY": "carry", "MUXF": "mux"}
+    prefixes = {"LUT": "lut", "INV": "lut", "SRL": "srl", "FD": "ff", "CARRY": "carry", "MUXF": "mux", "DSP": "dsp"}
     for name, number in cells.items():
         kind = next((kind for prefix, kind in prefixes.items() if name.startswith(prefix)), None)
         if kind:
@@ -108,8 +103,32 @@ for line in sys.stdin.read().splitlines():
 """
 
 
-def _yosys(passes: list[str], folder: Path, design: Design) -> None:
-    """Run yosys passes in a process of their own: on an error it ends the whole process."""
+def read(top: str, parameters: Mapping[str, int], sources: Sequence[Path]) -> str:
+    """The pass that reads SystemVerilog. LUT6_2 stays a primitive, whatever file describes it."""
+    overrides = " ".join(f"-G {name}={value}" for name, value in parameters.items())
+    files = " ".join(str(path) for path in sources)
+    return f"read_slang --blackboxed-module LUT6_2 --top {top} {overrides} {files}"
+
+
+def elaborate(design: Design) -> str:
+    """The pass that reads a design: every flow begins with it."""
+    return read(design.top, design.parameters, design.sources)
+
+
+def run(passes: Sequence[str], folder: Path, design: Design) -> None:
+    """Run yosys passes on a design in `folder`.
+
+    Raises ToolMissing without pyosys, RtlError with yosys' words when it refuses the design.
+    """
+    yosys(passes, folder, f"{design.top} with {design.parameters}")
+
+
+def yosys(passes: Sequence[str], folder: Path, what: str) -> str:
+    """Run yosys passes in `folder` and return the log; in a process of their own, as yosys ends it on an error.
+
+    Raises ToolMissing without pyosys, RtlError that names `what` with yosys' words when a pass fails.
+    """
+    version()
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM],
         input="\n".join(passes),
@@ -123,6 +142,7 @@ def _yosys(passes: list[str], folder: Path, design: Design) -> None:
     if done.returncode:
         said = [line for line in log.splitlines() if "error:" in line.lower()]
         raise RtlError(
-            f"yosys refused {design.top} with {design.parameters}:\n" + "\n".join(said[:8] or log.splitlines()[-8:]),
+            f"yosys refused {what}:\n" + "\n".join(said[:8] or log.splitlines()[-8:]),
             "correct the parameter or the source that the message names",
         )
+    return log

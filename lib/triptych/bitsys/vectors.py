@@ -33,9 +33,10 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class Response:
-    """The outputs, element t those of `latency` cycles after row t of the stimulus.
+    """The outputs, element t those of `latency` cycles after row t of the stimulus was taken.
 
-    `product` holds the packed products, or the sum where a dot product ends (then `last` equals `valid`).
+    `product` holds the packed products, or the sum where a dot product ends (then `last` equals `valid`). Row t is
+    taken in cycle t, or in cycle `entered[t]` by a design that lets tokens wait, whose latency may differ by row.
     """
 
     valid: Bools
@@ -44,7 +45,8 @@ class Response:
     b_signed: Bools
     mode: Ints
     product: Ints
-    latency: int
+    latency: int | Ints
+    entered: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -102,22 +104,39 @@ def _operands(n: int, count: int, rng: np.random.Generator) -> Ints:
     return np.where(rng.random(count) < 0.25, rng.choice(corners, count), rng.integers(0, 1 << n, count))
 
 
-def expected(n: int, widths: Sequence[int], stimulus: Stimulus) -> Ints:
-    """The packed products of every row by the model, each in its own mode and signs; shape (cycles,)."""
-    return _each(n, widths, stimulus, model.products)
+def expected(n: int, widths: Sequence[int], stimulus: Stimulus, *, single: bool = False) -> Ints:
+    """The packed products of every row by the model, each in its own mode and signs; shape (cycles,).
+
+    With `single` only that of channel 0, as of a multiplier that has no other.
+    """
+    products = _each(n, widths, stimulus, model.products)
+    return products & _field(widths, stimulus) if single else products
 
 
-def expected_sums(n: int, widths: Sequence[int], stimulus: Stimulus, acc_width: int) -> Ints:
+def expected_sums(n: int, widths: Sequence[int], stimulus: Stimulus, acc_width: int, *, single: bool = False) -> Ints:
     """On every row, the dot product so far, by the model, modulo 2^acc_width (at most 62); shape (cycles,).
 
-    A dot product begins after the token marked last, or after a reset, and ends with the row.
+    A dot product begins after the token marked last, or after a reset, and ends with the row. With `single` a token is
+    worth the product of channel 0.
     """
     rows = np.arange(len(stimulus))
-    tokens = np.where(stimulus.valid, _each(n, widths, stimulus, model.values), 0)
+    if single:
+        field = _field(widths, stimulus)
+        values = expected(n, widths, stimulus, single=True)
+        negative = (stimulus.a_signed | stimulus.b_signed) & (values > field >> 1)
+        values = np.where(negative, values - field - 1, values)
+    else:
+        values = _each(n, widths, stimulus, model.values)
+    tokens = np.where(stimulus.valid, values, 0)
     totals = np.concatenate([[0], np.cumsum(tokens)])
     after = np.where(stimulus.valid & stimulus.last | ~stimulus.rst_n, rows + 1, 0)
     start = np.concatenate([[0], np.maximum.accumulate(after)[:-1]])
     return (totals[1:] - totals[start]) & ((1 << acc_width) - 1)
+
+
+def _field(widths: Sequence[int], stimulus: Stimulus) -> Ints:
+    """On every row, ones in the bits of channel 0's product."""
+    return (1 << 2 * np.array(sorted(widths))[stimulus.mode]) - 1
 
 
 def _each(
@@ -152,7 +171,7 @@ def mismatches(stimulus: Stimulus, response: Response, products: Ints) -> Bools:
         | (response.b_signed != stimulus.b_signed)
         | (response.mode != stimulus.mode)
     )
-    due = survives(stimulus, response.latency)
+    due = survives(stimulus, response.latency, response.entered)
     return (response.valid != due) | (due & wrong)
 
 
@@ -164,12 +183,15 @@ def sum_mismatches(stimulus: Stimulus, response: Response, sums: Ints) -> Bools:
         | (response.b_signed != stimulus.b_signed)
         | (response.mode != stimulus.mode)
     )
-    due = survives(stimulus, response.latency) & stimulus.last
+    due = survives(stimulus, response.latency, response.entered) & stimulus.last
     return (response.valid != due) | (due & wrong)
 
 
-def survives(stimulus: Stimulus, latency: int) -> Bools:
-    """Rows that must come out valid: valid tokens that no reset hits on their way, the entry cycle included."""
-    resets = np.concatenate([[0], np.cumsum(~stimulus.rst_n)])
-    end = np.minimum(np.arange(len(stimulus)) + latency, len(stimulus))
-    return stimulus.valid & (resets[end] == resets[:-1])
+def survives(stimulus: Stimulus, latency: int | Ints, entered: Ints | None = None) -> Bools:
+    """Rows that must come out valid: valid tokens that no reset hits on their way, the entry cycle included.
+
+    Latency and `entered` as in `Response`.
+    """
+    cycles = np.arange(len(stimulus)) if entered is None else entered
+    resets = cycles[~stimulus.rst_n]
+    return stimulus.valid & (np.searchsorted(resets, cycles) == np.searchsorted(resets, cycles + latency))

@@ -117,9 +117,10 @@ def test_a_stimulus_that_does_not_fit_is_refused() -> None:
 
 def test_every_cell_is_counted_once() -> None:
     counted = synthesise.count(
-        {"LUT6": 5, "INV": 1, "FDRE": 3, "FDSE": 1, "SRL16E": 2, "CARRY4": 4, "DSP": 1}, "f", "0"
+        {"LUT6": 5, "INV": 1, "FDRE": 3, "FDSE": 1, "SRL16E": 2, "CARRY4": 4, "DSP48E2": 1, "URAM288": 1}, "f", "0"
     )
-    assert (counted.lut, counted.ff, counted.srl, counted.carry, counted.other) == (6, 4, 2, 4, {"DSP": 1})
+    kinds = (counted.lut, counted.ff, counted.srl, counted.carry, counted.dsp)
+    assert (*kinds, counted.other) == (6, 4, 2, 4, 1, {"URAM288": 1})
 
 
 def test_an_illegal_design_is_refused_before_any_tool_runs() -> None:

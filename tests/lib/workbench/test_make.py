@@ -196,7 +196,8 @@ def test_an_old_python_is_told_what_is_needed(checkout):
 
 def test_help_is_the_default_and_lists_the_targets(checkout):
     said = checkout.make().stdout
-    for target in ["setup", "figures", "report", "lab", "test", "lint", "bench", "check", "lock", "clean", "distclean"]:
+    names = ["setup", "figures", "report", "lab", "exercises", "test", "lint", "bench", "check", "lock", "clean"]
+    for target in [*names, "distclean"]:
         assert f"  {target}" in said
 
 
