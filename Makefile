@@ -37,7 +37,7 @@ export PATH := $(abspath $(ENVIRONMENT)/bin):$(PATH)
 export PYTHONDONTWRITEBYTECODE := $(if $(wildcard $(PYTHON)),,1)
 
 # Goals that need the environment find out here, by content, whether `setup` has anything to do.
-ifneq (,$(filter figures report lab exercises test lint bench check lock,$(MAKECMDGOALS)))
+ifneq (,$(filter figures report lab exercises test mutate lint bench check lock,$(MAKECMDGOALS)))
   ifneq (yes,$(if $(BOOT),$(shell $(BOOT) -c 'import tomllib' 2>/dev/null && echo yes)))
     $(error triptych needs Python 3.11: install it, or `conda env create -f environment.yml && conda activate triptych`)
   endif
@@ -53,7 +53,7 @@ ifneq (,$(filter figures report,$(MAKECMDGOALS)))
   include $(FRAGMENT)
 endif
 
-.PHONY: help setup doctor figures report lab exercises test lint bench check lock clean distclean
+.PHONY: help setup doctor figures report lab exercises test mutate lint bench check lock clean distclean
 
 help: ## what can be made (this text)
 	@echo 'make TARGET [PROFILE=smoke|quick|full|paper] [STUDY=legal_rag|bitsys|ft_dojo] [JOBS=2]'
@@ -89,6 +89,9 @@ lint: | $(SETUP) ## ruff, pyright, import floors, codespell, Verilator and verib
 	@$(ENVIRONMENT)/bin/codespell README.md CHANGELOG.md CONTRIBUTING.md lib notebooks tests rtl
 	@$(ENVIRONMENT)/bin/nbstripout --keep-id --verify $(wildcard notebooks/*/*.ipynb)
 	@$(PYTHON) -m pytest -q tests/rtl/test_bitsys_lint.py
+
+mutate: | $(SETUP) ## plant generated faults in rtl/bitsys, one in six of them (MUTATE=--all: all), and see that each is found
+	@$(PYTHON) tests/rtl/mutate.py $(MUTATE)
 
 bench: | $(SETUP) ## measure the bars (BAR=name, STUDY=…, BENCH=long for those that take long)
 	@$(PYTHON) tests/bench/run.py --kind $(BENCH) $(if $(BAR),--bar $(BAR)) $(if $(STUDY),--study $(STUDY))

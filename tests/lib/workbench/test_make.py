@@ -196,7 +196,20 @@ def test_an_old_python_is_told_what_is_needed(checkout):
 
 def test_help_is_the_default_and_lists_the_targets(checkout):
     said = checkout.make().stdout
-    names = ["setup", "figures", "report", "lab", "exercises", "test", "lint", "bench", "check", "lock", "clean"]
+    names = [
+        "setup",
+        "figures",
+        "report",
+        "lab",
+        "exercises",
+        "test",
+        "mutate",
+        "lint",
+        "bench",
+        "check",
+        "lock",
+        "clean",
+    ]
     for target in [*names, "distclean"]:
         assert f"  {target}" in said
 
