@@ -72,11 +72,11 @@ def _area_delay(one: Published) -> float | None:
 
 
 def area(table: pd.DataFrame) -> Figure:
-    """LUTs, shift-register LUTs and flip-flops of every row, a panel for each unit."""
+    """LUTs, shift-register LUTs and flip-flops of every row that has any, a panel for each unit."""
     units = [unit for unit in _UNITS if unit in set(table["unit"])]
     figure, axes = plt.subplots(1, len(units), figsize=(4.6 * len(units), 3.4), squeeze=False)
     for axis, unit in zip(axes[0], units, strict=True):
-        rows = table.loc[(table["unit"] == unit) & table["lut"].notna()]
+        rows = table.loc[(table["unit"] == unit) & (table["lut"].notna() | table["ff"].notna())]
         lut, srl, ff = (rows[column].to_numpy(float) for column in ("lut", "srl", "ff"))
         places = np.arange(len(rows))
         axis.barh(places - 0.2, lut, 0.36, color=COLOURS[0], label="LUT")
@@ -87,7 +87,7 @@ def area(table: pd.DataFrame) -> Figure:
             _value(axis, ff[place], place + 0.2)
         axis.set_yticks(places, list(rows["design"]))
         axis.invert_yaxis()
-        axis.set_xlim(0, 1.14 * max(*(lut + srl), *ff))
+        axis.set_xlim(0, 1.14 * np.nanmax([*(lut + srl), *ff]))
         axis.set_title(_UNITS[unit])
         axis.set_xlabel("cells after mapping")
         axis.grid(visible=False, axis="y")
@@ -96,6 +96,8 @@ def area(table: pd.DataFrame) -> Figure:
 
 
 def _value(axis: Axes, value: float, place: float) -> None:
+    if np.isnan(value):
+        return
     axis.annotate(f"{value:.0f}", (value, place), (3, 0), textcoords="offset points", va="center", fontsize=8)
 
 
@@ -105,7 +107,11 @@ def by_width(table: pd.DataFrame, column: str, label: str, *, logarithmic: bool 
     A panel for each unit.
     """
     units = [unit for unit in _UNITS if unit in set(table["unit"])]
-    widths = sorted(int(name.rpartition("_")[2]) for name in table.columns if name.startswith(f"{column}_"))
+    widths = sorted(
+        int(name.rpartition("_")[2])
+        for name in table.columns
+        if name.startswith(f"{column}_") and table[name].notna().any()
+    )
     figure, axes = plt.subplots(1, len(units), figsize=(4.3 * len(units), 3.5), squeeze=False, sharey=True)
     for axis, unit in zip(axes[0], units, strict=True):
         for _, row in table[table["unit"] == unit].iterrows():
