@@ -1,8 +1,8 @@
 """`make mutate`: plant the faults of mutation.py in the RTL and see that the suite finds every one that can be seen.
 
 Each mutant meets the suite's checks in turn, the cheapest first, until one finds it: simulation at N = 4, with other
-lists of widths and at N = 8, assertions, lint, and the parameters that must be accepted or refused. What is left must be
-argued in equivalents.toml, by name; an entry whose mutant is found, or does not exist, is an error as well.
+lists of widths and at N = 8, assertions, lint, synthesis, and the parameters that must be accepted or refused. What
+is left must be argued in equivalents.toml, by name; an entry whose mutant is found, or does not exist, is an error.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from test_bitsys_lint import DESIGNS as LINTED
 from test_bitsys_lint import verilator_lint
 
 from triptych import paths
+from triptych.bitsys import synthesise
 from triptych.bitsys.design import Design, needed
 from triptych.bitsys.tools import RtlError
 from triptych.bitsys.vectors import Stimulus
@@ -129,16 +130,20 @@ class Run:
             self.words[part[number].id] = said
 
     def lint(self, folder: Path) -> None:
-        """Verilator's -Wall must stay silent about every design that the lint tests look at."""
+        """Verilator's -Wall must stay silent about every design of the lint tests, and yosys must read a design."""
         for mutant in self.left:
             copy = self.copy(mutant)
             for name, text in self.texts.items():
                 (folder / f"{name}.sv").write_text(copy.text if name == copy.module else text, "utf-8")
             own = [replace(design, rtl=folder) for design in LINTED if design.kind == "bitsys"]
             said = next((words for design in own if (words := verilator_lint(design, design.sources))), "")
+            check = "lint"
+            if not said:
+                check = "synthesis"
+                said = "".join(yosys_refuses(replace(one, rtl=folder), folder) for one in (MAC4, MUL4_PRIMITIVE))
             if said:
-                self.fate[mutant.id], self.words[mutant.id] = "lint", said.splitlines()[0]
-        self.tell("lint")
+                self.fate[mutant.id], self.words[mutant.id] = check, said.splitlines()[0]
+        self.tell("lint and synthesis")
 
     def parameters(self, folder: Path) -> None:
         """Legal parameters must be accepted and illegal ones refused with the value."""
@@ -170,6 +175,15 @@ class Run:
             for mutant in self.all
         ]
         return pd.DataFrame(rows)
+
+
+def yosys_refuses(design: Design, folder: Path) -> str:
+    """What yosys says when it does not read the design; empty when it does."""
+    try:
+        synthesise.yosys([synthesise.read(design.top, design.parameters, design.sources)], folder, design.top)
+    except RtlError as error:
+        return str(error)
+    return ""
 
 
 def judges_parameters(rtl: Path) -> bool:
@@ -216,7 +230,7 @@ def main() -> int:
     table = found.table(set(arguments))
     survivors = [mutant for mutant in found.left if mutant.id not in arguments]
     wrongly = [name for name in arguments if name in found.fate]
-    unknown = [name for name in arguments if name not in {mutant.id for mutant in found.all}]
+    unknown = [name for name in arguments if name not in {mutant.id for mutant in generate(RTL)}]
     out = paths.build() / "mutation.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     keys = ("id", "module", "operator", "line", "old", "new")
