@@ -107,11 +107,9 @@ def by_width(table: pd.DataFrame, column: str, label: str, *, logarithmic: bool 
     A panel for each unit.
     """
     units = [unit for unit in _UNITS if unit in set(table["unit"])]
-    widths = sorted(
-        int(name.rpartition("_")[2])
-        for name in table.columns
-        if name.startswith(f"{column}_") and table[name].notna().any()
-    )
+    measured = table.dropna(axis="columns", how="all")
+    columns = [str(name) for name in measured.columns if str(name).startswith(f"{column}_")]
+    widths = sorted(int(name.rpartition("_")[2]) for name in columns)
     figure, axes = plt.subplots(1, len(units), figsize=(4.3 * len(units), 3.5), squeeze=False, sharey=True)
     for axis, unit in zip(axes[0], units, strict=True):
         for _, row in table[table["unit"] == unit].iterrows():
