@@ -21,7 +21,7 @@ from triptych.llm.messages import Answer
 
 FOLDER = paths.root() / "tests" / "lib" / "ft_dojo" / "environment"
 sys.path.insert(0, str(FOLDER))
-from played_run import CLEAN  # noqa: E402
+from played_run import CLEAN  # noqa: E402  (stands with the tests, whose folder is put on the path above)
 
 BRIEF = TrainSpec(steps=4, batch=4, learning_rate=3e-3)
 SMALL = tiny.TinySpec(hidden=16, layers=1, heads=2, feed_forward=32, train=BRIEF)
@@ -83,7 +83,7 @@ class Talker:
     """A language model that always says as much as it may."""
 
     model = "talker"
-    defaults: dict[str, Any] = {}  # noqa: RUF012
+    defaults: dict[str, Any] = {}  # noqa: RUF012  (never written to; the protocol wants the name)
 
     def ask(self, messages: Any, **parameters: Any) -> Answer:
         tokens = sum(len(message.content) for message in messages)

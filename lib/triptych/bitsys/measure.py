@@ -104,8 +104,8 @@ def source(design: Design) -> str:
 
 def known(design: Design, records: Iterable[Measurement]) -> Measurement | None:
     """The record of exactly this hardware, or None: of the same sources, or of others that give the same netlist."""
-    rows = list(records)
-    same = next((one for one in rows if one.rtl == source(design)), None)
+    rows, sources = list(records), source(design)
+    same = next((one for one in rows if one.rtl == sources), None)
     if same:
         return same
     wanted = netlist.digest(design)

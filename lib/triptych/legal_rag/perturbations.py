@@ -14,10 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from triptych.errors import DataError
-from triptych.legal_rag.questions import Question
+from triptych.legal_rag.questions import Question, rows
 
 FILE = Path(__file__).with_name("perturbations.jsonl")
 Kind = Literal[
@@ -112,25 +111,7 @@ UNANSWERABLE: frozenset[Kind] = frozenset({"right abstention", "fabricated answe
 
 def load(path: Path = FILE) -> list[Perturbation]:
     """The answers of a JSONL file, in order. Raises DataError that names the line and what is wrong with it."""
-    if not path.exists():
-        raise DataError(
-            f"there is no perturbation file {path.name} in {path.parent}", "git checkout lib/triptych/legal_rag"
-        )
-    found: list[Perturbation] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            found.append(Perturbation.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the line"
-            raise DataError(
-                f"{path.name}, line {number}: {where}: {first['msg']}", "see perturbations.Perturbation for the schema"
-            ) from None
-    if not found:
-        raise DataError(f"{path.name} holds no perturbation", "one JSON object a line")
-    return found
+    return rows(path, Perturbation, "perturbation")
 
 
 def only(items: Iterable[Perturbation], split: Split) -> list[Perturbation]:

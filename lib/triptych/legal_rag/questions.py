@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,6 +16,7 @@ from triptych.errors import DataError
 FILE = Path(__file__).with_name("questions.jsonl")
 Phrasing = Literal["distant", "plain"]
 PHRASINGS: tuple[Phrasing, ...] = ("distant", "plain")
+RowT = TypeVar("RowT", bound=BaseModel)
 
 
 class _Row(BaseModel):
@@ -79,24 +80,32 @@ class Question(_Row):
 
 def load(path: Path = FILE) -> list[Question]:
     """The questions of a JSONL file, in order. Raises DataError that names the line and what is wrong with it."""
+    return rows(path, Question, "question")
+
+
+def rows(path: Path, schema: type[RowT], what: str) -> list[RowT]:
+    """The rows of a JSONL file, in order, each a `schema`; `what` is one of them in words.
+
+    Raises DataError that names the line and what is wrong with it, or says that the file is missing or empty.
+    """
     if not path.exists():
-        raise DataError(
-            f"there is no question file {path.name} in {path.parent}", "git checkout lib/triptych/legal_rag"
-        )
-    found: list[Question] = []
+        raise DataError(f"there is no {what} file {path.name} in {path.parent}", "git checkout lib/triptych/legal_rag")
+    found: list[RowT] = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            found.append(Question.model_validate_json(line))
+            found.append(schema.model_validate_json(line))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the line"
+            module = schema.__module__.rpartition(".")[2]
             raise DataError(
-                f"{path.name}, line {number}: {where}: {first['msg']}", "see questions.Question for the schema"
+                f"{path.name}, line {number}: {where}: {first['msg']}",
+                f"see {module}.{schema.__name__} for the schema",
             ) from None
     if not found:
-        raise DataError(f"{path.name} holds no question", "one JSON object a line")
+        raise DataError(f"{path.name} holds no {what}", "one JSON object a line")
     return found
 
 
