@@ -204,7 +204,7 @@ class TrainingWorker:
                 if event.status and refusal is None:
                     refusal = Refusal("data", f"the job ended with status {event.status}", "look at the rows")
                 break
-            elif process.poll() is not None:
+            if process.poll() is not None:  # asked on every turn: a job may outlive its worker, and go on talking
                 self._stop()
                 refusal = refusal or Refusal("memory", "the training worker was ended from outside", "ask for less")
                 break

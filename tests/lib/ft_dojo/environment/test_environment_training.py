@@ -80,3 +80,14 @@ def test_a_worker_that_was_killed_comes_back(base: tiny.Base, rows: list[tuple[s
         mortal._process.kill()
         mortal._process.wait()
         assert mortal.train(rows, SPEC, tmp_path / "made", Clock())[0].steps == 6
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_job_is_noticed_while_the_job_still_talks(
+    base: tiny.Base, rows: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    with TrainingWorker(base.folder) as mortal:
+        mortal.ready()
+        assert mortal._process is not None
+        with pytest.raises(Refusal, match="ended from outside"):
+            mortal.train(rows, SPEC.but(steps=50_000), tmp_path / "lost", Clock(), lambda _: mortal._process.kill())
+        assert mortal.train(rows, SPEC, tmp_path / "made", Clock())[0].steps == 6
