@@ -60,6 +60,12 @@ def _spans(item: Question, corpus: Corpus) -> list[str]:
         for one, other in pairwise(ordered)
         if one.article == other.article and other.start < one.end
     ]
+    gold = {str(span) for span in item.gold}
+    complaints += [
+        f"sufficient set {number} {'is empty' if not group else 'holds all of the gold'}, so it stands for nothing else"
+        for number, group in enumerate(item.sufficient, start=1)
+        if not group or (gold and gold <= {str(span) for span in group})
+    ]
     return complaints
 
 

@@ -135,6 +135,15 @@ def test_overlapping_gold_spans_are_refused(good: Question, eu_law: Corpus) -> N
     assert any("overlap" in complaint for complaint in validate.problems([item], eu_law))
 
 
+def test_other_sufficient_spans_are_checked_as_the_gold_is(good: Question, eu_law: Corpus) -> None:
+    other = span_of(eu_law, "gdpr/33", "after becoming aware of a personal data breach")
+    assert validate.problems([good.model_copy(update={"sufficient": ((other,),)})], eu_law) == []
+    shifted = other.model_copy(update={"start": other.start + 1, "end": other.end + 1})
+    for group, message in (((shifted,), "the corpus has"), ((), "is empty"), ((*good.gold, other), "all of the gold")):
+        found = validate.problems([good.model_copy(update={"sufficient": (group,)})], eu_law)
+        assert any("sufficient" in complaint and message in complaint for complaint in found), found
+
+
 def test_a_question_in_the_words_of_the_law_is_refused(good: Question, eu_law: Corpus) -> None:
     item = good.model_copy(update={"distant": "Shall the processor notify the controller without delay?"})
     (complaint,) = validate.problems([item], eu_law)
