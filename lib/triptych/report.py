@@ -60,6 +60,7 @@ def _stage(spec: Spec, record: dict[str, Any], profile: str, scratch: Path) -> d
         "record": record,
         "warnings": _warnings(spec, record, profile),
         "figures": [_figure(name, profile, scratch) for name in spec.figures],
+        "fragments": [_fragment(spec, name, profile) for name in spec.results if name.endswith(".html")],
         "facts": _facts(record),
         "sources": _sources(spec, record),
     }
@@ -97,6 +98,12 @@ def _figure(name: str, profile: str, scratch: Path) -> dict[str, Any]:
         "rows": len(numbers),
         "table": markupsafe.Markup(shown),  # pandas escapes the cells
     }
+
+
+def _fragment(spec: Spec, name: str, profile: str) -> dict[str, Any]:
+    """A result that is HTML, shown as it stands: whoever writes one escapes what is not the stage's own."""
+    text = (paths.results(profile) / spec.name / name).read_text("utf-8")
+    return {"name": name, "html": markupsafe.Markup(text)}
 
 
 def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:

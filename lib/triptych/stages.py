@@ -167,8 +167,8 @@ def _spec(name: str, row: dict[str, Any]) -> Spec:
         if not isinstance(row[key], list) or not all(isinstance(item, str) for item in row[key]):
             raise fault(f"{key} is a list of strings")
     for result in [*row["results"], *row["recorded"]]:
-        if PurePosixPath(result).suffix not in (".json", ".parquet"):
-            raise fault(f"result {result!r} must end in .json or .parquet")
+        if PurePosixPath(result).suffix not in (".json", ".parquet", ".html"):
+            raise fault(f"result {result!r} must end in .json or .parquet, or in .html for the report to show it")
     for key in ("minutes", "limit_minutes", "cell_limit_minutes", "limit_gb"):
         if isinstance(row[key], bool) or not isinstance(row[key], (int, float)) or row[key] <= 0:
             raise fault(f"{key} is a positive number")

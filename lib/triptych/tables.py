@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-Table = pd.DataFrame | dict[str, Any] | list[Any]
+Table = pd.DataFrame | dict[str, Any] | list[Any] | str
 
 
 def write(value: Table, path: Path) -> Path:
-    """Write a frame as parquet or a dictionary (or list) as JSON, by the suffix of `path`.
+    """Write a frame as parquet, a dictionary (or list) as JSON or text as HTML, by the suffix of `path`.
 
     Raises TypeError when the value does not fit the suffix, ValueError when JSON would hold NaN or infinity or when a
     frame has an index that would be lost.
@@ -24,17 +24,26 @@ def write(value: Table, path: Path) -> Path:
             raise TypeError(f"{path.name} is declared as parquet: give a pandas frame, not {type(value).__name__}")
         _without_index(value).to_parquet(path, index=False)
     elif path.suffix == ".json":
-        if isinstance(value, pd.DataFrame):
-            raise TypeError(f"{path.name} is declared as JSON: give a dictionary or a list, not a frame")
+        if isinstance(value, pd.DataFrame | str):
+            raise TypeError(
+                f"{path.name} is declared as JSON: give a dictionary or a list, not a {type(value).__name__.lower()}"
+            )
         path.write_text(json.dumps(value, indent=1, sort_keys=True, default=plain, allow_nan=False) + "\n", "utf-8")
+    elif path.suffix == ".html":
+        if not isinstance(value, str):
+            raise TypeError(f"{path.name} is declared as HTML: give its text, not a {type(value).__name__}")
+        path.write_text(value.strip() + "\n", "utf-8")
     else:
-        raise TypeError(f"{path.name}: results are .parquet or .json")
+        raise TypeError(f"{path.name}: results are .parquet, .json or .html")
     return path
 
 
 def read(path: Path) -> Any:
     """Read what `write` wrote."""
-    return pd.read_parquet(path) if path.suffix == ".parquet" else json.loads(path.read_text("utf-8"))
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    text = path.read_text("utf-8")
+    return text if path.suffix == ".html" else json.loads(text)
 
 
 def write_numbers(frame: pd.DataFrame, path: Path) -> Path:
