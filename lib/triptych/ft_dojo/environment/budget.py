@@ -52,6 +52,7 @@ class Measured(_Frozen):
     wall: float = 0.0
     cpu: float = 0.0
     memory: int = 0  # bytes, largest seen
+    printed: int = 0  # bytes that a script printed
 
 
 class ScriptLimits(_Frozen):

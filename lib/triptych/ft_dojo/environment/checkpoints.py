@@ -43,8 +43,9 @@ def tensors(path: Path) -> dict[str, Tensor]:
         return {name: Tensor.model_validate(value) for name, value in header.items() if name != "__metadata__"}
     except (OSError, ValueError, RecursionError) as error:
         raise Refusal(
-            "schema", f"{path.name} is no safetensors file", "only models that Train made are accepted"
-        ) from error
+            "schema", f"{path.name} is no safetensors file", "only models that Train made are accepted",
+            flag="foreign_tensors",
+        ) from error  # fmt: skip
 
 
 def verify(folder: Path, wanted: Mapping[str, Tensor], digest: str | None = None) -> str:
@@ -61,11 +62,15 @@ def verify(folder: Path, wanted: Mapping[str, Tensor], digest: str | None = None
     if found != dict(wanted):
         names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
         raise Refusal(
-            "schema", f"not the base's tensors: {', '.join(names[:3])}", "only models that Train made are accepted"
-        )
+            "schema", f"not the base's tensors: {', '.join(names[:3])}", "only models that Train made are accepted",
+            flag="foreign_tensors",
+        )  # fmt: skip
     size = sum(_bytes(tensor) for tensor in wanted.values())
     if path.stat().st_size > size + MOST_HEADER:
-        raise Refusal("schema", f"{path.name} holds more than its tensors", "only models that Train made are accepted")
+        raise Refusal(
+            "schema", f"{path.name} holds more than its tensors", "only models that Train made are accepted",
+            flag="foreign_tensors",
+        )  # fmt: skip
     raw = path.read_bytes()
     now = hashlib.sha256(raw).hexdigest()
     if digest is not None and now != digest:
@@ -78,6 +83,16 @@ def verify(folder: Path, wanted: Mapping[str, Tensor], digest: str | None = None
     if bad:
         raise Refusal("nan", f"weights are not finite: {', '.join(bad[:3])}", "lower learning_rate")
     return now
+
+
+def alone(folder: Path) -> None:
+    """Raises Refusal (`schema`) when a model's folder holds anything besides its weights: code, a tokenizer, a pickle.
+
+    Nothing else would be read; whoever puts it there does not know that.
+    """
+    others = sorted(path.name for path in folder.iterdir() if path.name != WEIGHTS)
+    if others:
+        raise Refusal("schema", f"{folder.name} also holds {', '.join(others[:3])}", "train again", flag="foreign_file")
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -1,12 +1,12 @@
 """Does training data repeat hidden items? Four methods, each with the span that matched.
 
-`exact`: the normal forms of the prompts are equal. `slots`: a generated task's text says the same thing in a wording of
-the generator, read back exactly. `ngram`: 13 words in a row are shared (the usual length: Brown et al. 2020, appendix
-C). `minhash`: the sets of three-word shingles overlap by `JACCARD` or more (candidates from MinHash, Broder 1997,
-confirmed exactly).
+`exact`: the normal forms of the prompts are equal. `slots`: a generated task's text asks the same thing in a wording of
+the generator, read back exactly; where something was read, that alone decides. `ngram`: 13 words in a row are shared
+(the usual length: Brown et al. 2020, appendix C). `minhash`: the sets of three-word shingles overlap by `JACCARD` or
+more (candidates from MinHash, Broder 1997, confirmed exactly).
 
-A templated task's prompts share most of their words. So word sequences that occur in the
-instruction, or in more than 1 % of the public rows, are evidence of nothing and are ignored.
+A templated task's prompts share most of their words. So word sequences that occur in the instruction, or in more than
+1 % of the public rows, are evidence of nothing and are ignored.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Hidden:
     id: str
     split: str
     prompt: str
-    slots: Slots | None = None
+    slots: frozenset[Slots] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Checker:
         for item in hidden:
             text = normal(item.prompt)
             self._exact.setdefault(text, item)
-            if item.slots is not None:
-                self._slots.setdefault(item.slots, item)
+            for slots in item.slots:
+                self._slots.setdefault(slots, item)
             for gram in self._rare(text.split(), NGRAM):
                 self._ngrams.setdefault(gram, item)
             shingles = frozenset(self._rare(text.split(), SHINGLE))
@@ -98,13 +98,16 @@ class Checker:
 
     def _match(self, number: int, prompt: str, completion: str) -> Match | None:
         text = normal(prompt)
+        asked = self._reader(f"{prompt} {completion}") if self._reader else frozenset()
+        if asked:
+            # The slots decide: a text that was read, and asks something else, is not contaminated however similar.
+            known = sorted(asked & self._slots.keys())
+            if not known:
+                return None
+            item = self._slots[known[0]]
+            return Match(number, "exact" if self._exact.get(text) else "slots", item.id, item.split, prompt)
         if item := self._exact.get(text):
             return Match(number, "exact", item.id, item.split, prompt)
-        slots = self._reader(prompt) if self._reader else None
-        if slots is not None:
-            # The slots decide: a text that was read, and asks something else, is not contaminated however similar.
-            item = self._slots.get(slots)
-            return Match(number, "slots", item.id, item.split, prompt) if item else None
         words = normal(f"{prompt} {completion}").split()
         for gram in self._rare(words, NGRAM):
             if item := self._ngrams.get(gram):

@@ -3,13 +3,15 @@
 What a script can see is listed in `command`: the interpreter and its packages, the task's public folder and the run's
 own data sets, all read-only, and one folder in memory of limited size. Everything else, hidden splits above all, is
 absent: not a permission away but not there. No network, no other process, no capability, no nested namespace, and a
-user id of its own (see `sandbox_launcher` for why root must give up being root first).
+user id of its own (see `sandbox_launcher` for why root must give up being root first). Inside, `sandbox_guard` adds a
+filter of system calls and a witness of what a script reaches for in vain.
 
 `python -m triptych.ft_dojo.environment.sandbox` says whether this works here. Standard library and psutil only.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import selectors
@@ -27,6 +29,8 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
+
+from triptych.ft_dojo.environment.sandbox_guard import NOTES
 
 Killed = Literal["timeout", "cpu", "memory", "output", "processes"]
 HOME = "/work"
@@ -82,6 +86,8 @@ class ScriptRun:
     stderr: str = ""
     output: bytes = b""
     problem: str = ""
+    notes: tuple[str, ...] = ()  # words of `sandbox_guard.NOTES`: what it reached for
+    printed: int = 0  # bytes, on both outputs
     disk_full: bool = False
     wall: float = 0.0
     cpu: float = 0.0
@@ -153,12 +159,18 @@ def command(
 
 
 def run_script(
-    code: str, mounts: Sequence[Mount], caps: Caps, isolated: bool = True, network: bool = False
+    code: str,
+    mounts: Sequence[Mount],
+    caps: Caps,
+    isolated: bool = True,
+    network: bool = False,
+    filtered: bool = True,
+    witnessed: bool = True,
 ) -> ScriptRun:
     """Run a data script and bring back what it left in out/train.jsonl.
 
     `mounts` have targets below `HOME`. Not isolated, the script runs as the caller in a folder that holds copies of
-    them: only for code that somebody answers for.
+    them: only for code that somebody answers for. `network`, `filtered` and `witnessed` are for tests of attackers.
     """
     runner = Path(__file__).with_name("sandbox_runner.py")
     with tempfile.TemporaryDirectory(prefix="triptych-script-") as scratch:
@@ -173,10 +185,15 @@ def run_script(
             "home": HOME,
             "packages": ["/packages"],
             "result": f"{HOME}/out/train.jsonl",
+            "roots": ["/packages", "/python"],
+            "filter": filtered,
+            "witness": witnessed,
         }
         if isolated:
-            shown = [*mounts, Mount(script, f"{HOME}/script.py"), Mount(runner, "/runner.py")]
-            argv = [interpreter(), *_FLAGS, "/runner.py", json.dumps(settings)]
+            guard = Mount(runner.with_name("sandbox_guard.py"), "/runner/sandbox_guard.py")
+            own = [Mount(runner, "/runner/sandbox_runner.py"), guard]
+            shown = [*mounts, Mount(script, f"{HOME}/script.py"), *own]
+            argv = [interpreter(), *_FLAGS, "/runner/sandbox_runner.py", json.dumps(settings)]
             with command(argv, shown, caps.disk, network=network) as line:
                 return _watch(line, caps, None)
         home = Path(scratch) / "home"
@@ -184,7 +201,9 @@ def run_script(
         shutil.copy(script, home)
         for mount in mounts:
             shutil.copytree(mount.source, home / mount.target.removeprefix(f"{HOME}/"))
-        settings |= {"home": str(home), "packages": _packages(), "result": str(home / "out" / "train.jsonl")}
+        roots = [*_packages(), sys.prefix, str(_base())]
+        settings |= {"home": str(home), "packages": _packages(), "roots": roots}
+        settings |= {"result": str(home / "out" / "train.jsonl")}
         return _watch(
             [sys.executable, *_FLAGS, str(runner), json.dumps(settings)],
             caps,
@@ -201,21 +220,27 @@ _FLAGS = (
 
 def _watch(line: Sequence[str], caps: Caps, environment: dict[str, str] | None) -> ScriptRun:
     done, result = ScriptRun(), bytearray()
-    read_end, write_end = os.pipe()
+    (read_end, write_end), (hear_end, tell_end) = os.pipe(), os.pipe()
     started = time.monotonic()
 
-    def hand_over() -> None:  # the runner finds the result pipe at descriptor 3
+    def hand_over() -> None:  # the runner finds the result pipe at descriptor 3, that for notes at 4
+        high = fcntl.fcntl(tell_end, fcntl.F_DUPFD, 10)  # it may stand in the other's place
         os.dup2(write_end, 3)
+        os.dup2(high, 4)
 
     process = subprocess.Popen(
         line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-        pass_fds=(3,) if write_end == 3 else (3, write_end), preexec_fn=hand_over, start_new_session=True,
+        pass_fds=sorted({3, 4, write_end, tell_end}), preexec_fn=hand_over, start_new_session=True,
     )  # fmt: skip
     os.close(write_end)
+    os.close(tell_end)
     assert process.stdout is not None and process.stderr is not None  # both are pipes
-    out, err = _Tail(TAIL), _Tail(TAIL)
-    with process, selectors.DefaultSelector() as pipes, os.fdopen(read_end, "rb", buffering=0) as answer:
-        for pipe in (process.stdout, process.stderr, answer):
+    out, err, notes = _Tail(TAIL), _Tail(TAIL), _Tail(TAIL)
+    with (
+        process, selectors.DefaultSelector() as pipes, os.fdopen(read_end, "rb", buffering=0) as answer,
+        os.fdopen(hear_end, "rb", buffering=0) as witness,
+    ):  # fmt: skip
+        for pipe in (process.stdout, process.stderr, answer, witness):
             pipes.register(pipe, selectors.EVENT_READ)
         deadline, stop, looked = started + caps.wall, None, 0.0
         while pipes.get_map():
@@ -225,6 +250,8 @@ def _watch(line: Sequence[str], caps: Caps, environment: dict[str, str] | None) 
                     pipes.unregister(key.fileobj)
                 elif key.fileobj is answer:
                     result += piece
+                elif key.fileobj is witness:
+                    notes.add(piece)
                 else:
                     (out if key.fileobj is process.stdout else err).add(piece)
             now = time.monotonic()
@@ -242,7 +269,8 @@ def _watch(line: Sequence[str], caps: Caps, environment: dict[str, str] | None) 
                 break
         kill(process) if done.killed else None
     done.wall = time.monotonic() - started
-    done.stdout, done.stderr = out.text(), err.text()
+    done.stdout, done.stderr, done.printed = out.text(), err.text(), out.total + err.total
+    done.notes = tuple(sorted(set(notes.text().split()) & NOTES.keys()))
     head, _, content = bytes(result).partition(b"\n")
     if done.killed is None and head:
         said = json.loads(head)

@@ -1,12 +1,14 @@
 """Inside the sandbox: limits, then the agent's script in a child, then its output to the orchestrator.
 
 Called as `python sandbox_runner.py SETTINGS` with SETTINGS as JSON. The output file is read here, inside, so a link in
-its place leads nowhere but inside. Standard library only; no other file of the project is in the sandbox.
+its place leads nowhere but inside. Standard library only; of the project, only this file and `sandbox_guard` beside it
+are in the sandbox.
 """
 
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import resource
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 RESULT = 3  # the file descriptor that the orchestrator reads
+NOTES = 4  # and the one on which it hears what the script reached for
 
 
 def main() -> None:
@@ -39,13 +42,27 @@ def main() -> None:
         os.close(RESULT)
         code = Path("script.py").read_text("utf-8")
         sys.argv = ["script.py"]
+        guarded(settings)
         exec(compile(code, "script.py", "exec"), {"__name__": "__main__", "__file__": "script.py"})
         return
+    os.close(NOTES)
     _, status = os.waitpid(child, 0)
     content, problem = output(settings["result"], settings["disk"])
     head = {"status": os.waitstatus_to_exitcode(status), "problem": problem, "full": full(home), "bytes": len(content)}
     with os.fdopen(RESULT, "wb") as file:
         file.write(json.dumps(head).encode() + b"\n" + content)
+
+
+def guarded(settings: dict[str, Any]) -> None:
+    """Filter and watch this process from here on, as far as the settings say."""
+    spec = importlib.util.spec_from_file_location("guard", Path(__file__).with_name("sandbox_guard.py"))
+    assert spec and spec.loader
+    guard = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(guard)
+    if settings["filter"]:
+        guard.filter_calls()
+    if settings["witness"]:
+        guard.witness(NOTES, settings["home"], settings["roots"], settings["processes"])
 
 
 def output(path: str, most: int) -> tuple[bytes, str]:

@@ -15,6 +15,7 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,8 @@ SCORER_UID = 64023
 ID = re.compile(r"[0-9a-f]{32}")
 SHOWN = 10  # wrong val items, as many as the paper's feedback
 LONGEST = 64  # bytes of a request
+ONCE = "test is scored once"
+TAMPERED = "the hidden splits are not those that the task card commits to"
 DECIMALS = 2  # of a val score
 NOT_DUMPABLE = (4, 0)  # prctl(PR_SET_DUMPABLE, 0): no process of the same user may look into this one's memory
 _ITEM: TypeAdapter[Item] = TypeAdapter(Item)
@@ -69,8 +72,18 @@ def submission_id(raw: bytes) -> str:
 class Scorer:
     """Gold answers of one task and the submissions of one run."""
 
-    def __init__(self, gold: Path, submissions: Path, metric: str, weak: frozenset[Weakness] = frozenset()) -> None:
-        self.items = {split: _items(gold / f"{split}.jsonl") for split in ("val", "select", "test")}
+    def __init__(
+        self,
+        gold: Path,
+        submissions: Path,
+        metric: str,
+        commitment: Mapping[str, str],
+        weak: frozenset[Weakness] = frozenset(),
+    ) -> None:
+        """`commitment` holds the sha256 (hex) of each split's file; with other files nothing is scored."""
+        raw = {split: (gold / f"{split}.jsonl").read_bytes() for split in ("val", "select", "test")}
+        self.tampered = any(hashlib.sha256(raw[split]).hexdigest() != commitment.get(split) for split in raw)
+        self.items = {split: _items(raw[split]) for split in raw}
         self.submissions, self.metric, self.weak = submissions, METRICS[metric], weak
         self.tested = submissions / "tested"
         for split, items in self.items.items():  # also imports whatever the metric needs, before root is given up
@@ -81,6 +94,8 @@ class Scorer:
         """The answer to one line."""
         if not ID.fullmatch(line):
             return Result(refused="not a submission id")
+        if self.tampered:
+            return Result(refused=TAMPERED)
         try:
             raw = (self.submissions / f"{line}.json").read_bytes()
             submission = Submission.model_validate_json(raw, strict=True)
@@ -92,7 +107,7 @@ class Scorer:
         if not items or len(items) != len(submission.answers):
             return Result(refused=f"{len(submission.answers)} answers for {len(self.items[submission.split])} items")
         if submission.split == "test" and not self._first_test(line):
-            return Result(refused="test is scored once")
+            return Result(refused=ONCE)
         score = self.metric.score(submission.answers, items)
         if submission.split != "val":
             return Result(score=score)
@@ -119,20 +134,19 @@ class Scorer:
         return [{"prompt": item.prompt, "answered": answer, "expected": item.answer} for item, answer in pairs[:SHOWN]]
 
 
-def _items(path: Path) -> list[Item]:
+def _items(raw: bytes) -> list[Item]:
     made: list[Item] = []
-    for line in path.read_text("utf-8").splitlines():
+    for line in raw.decode("utf-8").splitlines():
         fields: dict[str, Any] = json.loads(line)
         made.append(_ITEM.validate_python(fields))
     return made
 
 
 def main() -> None:
-    """`argv`: descriptor of the socket, gold folder, submissions folder, metric, weaknesses joined by commas."""
-    handle, gold, submissions, metric, weak = sys.argv[1:]
-    scorer = Scorer(
-        Path(gold), Path(submissions), metric, frozenset(Weakness(name) for name in weak.split(",") if name)
-    )
+    """`argv`: descriptor of the socket, gold folder, submissions folder, metric, digests as JSON, weaknesses."""
+    handle, gold, submissions, metric, commitment, weak = sys.argv[1:]
+    weaknesses = frozenset(Weakness(name) for name in weak.split(",") if name)
+    scorer = Scorer(Path(gold), Path(submissions), metric, json.loads(commitment), weaknesses)
     if os.geteuid() == 0:
         os.chown(submissions, SCORER_UID, SCORER_UID)
         here = os.open(submissions, os.O_PATH | os.O_DIRECTORY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -73,7 +74,7 @@ class ScoringClient:
         weak = ",".join(sorted(self.weak))
         self._process = subprocess.Popen(
             [sys.executable, "-m", scorer.__name__, str(theirs.fileno()), str(gold), str(self.submissions),
-             self.task.card.metric, weak],
+             self.task.card.metric, json.dumps(self.task.card.commitment), weak],
             env={"PYTHONPATH": library, "PATH": os.environ.get("PATH", "")}, stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),), start_new_session=True,
         )  # fmt: skip
@@ -98,7 +99,7 @@ def hidden_items(task: TaskFolder) -> list[Hidden]:
     """The hidden items' prompts and slots, without their answers, for the contamination checker."""
     read = slots.reader(task.card.id)
     return [
-        Hidden(prompt.id, split, prompt.prompt, read(prompt.prompt) if read else None)
+        Hidden(prompt.id, split, prompt.prompt, read(prompt.prompt) if read else frozenset())
         for split in task.card.sizes
         for prompt in task.prompts(split)
     ]

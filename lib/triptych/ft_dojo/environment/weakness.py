@@ -23,3 +23,5 @@ class Weakness(StrEnum):
     TEST_RESCORED = "test_rescored"  # the test split answers more than once
     NO_CHECKPOINT_CHECK = "no_checkpoint_check"  # weights are loaded without comparing their digest and tensors
     NO_OUTPUT_CAP = "no_output_cap"  # a script may print without end
+    NO_CALL_FILTER = "no_call_filter"  # scripts may make any system call
+    NO_WITNESS = "no_witness"  # nobody notes what scripts reach for in vain

@@ -13,6 +13,7 @@ from triptych.ft_dojo.environment import contamination, slots
 from triptych.ft_dojo.environment.contamination import Checker, Hidden, normal
 from triptych.ft_dojo.tasks.finance import CONCEPTS
 
+READ = slots.reader("finance")
 WORDS = [f"{a}{b}" for a in "bdfgklmnprst" for b in "aeiou"]
 
 
@@ -22,30 +23,58 @@ def _text(rng: random.Random, count: int = 20) -> str:
 
 def _hidden(task: tasks.Task) -> list[Hidden]:
     return [
-        Hidden(item.id, split, item.prompt, slots.finance_slots(item.prompt))
+        Hidden(item.id, split, item.prompt, READ(item.prompt))
         for split in ("val", "select", "test")
         for item in task.splits[split]
     ]
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10**6))
-def test_slots_are_read_back_exactly(seed: int) -> None:
-    """Against the generator: its own slots, in every wording, found again in the text alone."""
-    operations = {concept.name: concept.operation for concept in CONCEPTS}
-    for items in tasks.make("finance", seed, {"train": 60, "val": 30, "select": 30, "test": 30}).splits.values():
+@pytest.mark.parametrize("name", tasks.names())
+def test_slots_are_read_back_exactly(name: str) -> None:
+    """Against the generator: equal slots read equal, different ones differ, in every wording of every split."""
+    read = slots.reader(name)
+    assert read is not None
+    made = tasks.make(name, 5, {"train": 150, "val": 40, "select": 40, "test": 40})
+    readings: dict[tuple[object, ...], set[frozenset[slots.Slots]]] = {}
+    for items in made.splits.values():
         for item in items:
-            name, a, b = item.slots
-            pair = (a, b) if operations[str(name)] == "minus" else tuple(sorted((int(a), int(b))))
-            assert slots.finance_slots(item.prompt) == (name, *pair)
-            assert slots.finance_slots(item.prompt.upper().replace(" ", "  ")) == (name, *pair)
+            asked = read(item.prompt)
+            assert len(asked) == 1, (item.prompt, asked)
+            assert read(f"Question 7. {item.prompt.replace(' ', '   ')}") == asked
+            assert read(f"{item.prompt} 1 . {items[0].prompt}") == asked | read(items[0].prompt), "none hides another"
+            readings.setdefault((item.template.split("/")[0], *item.slots), set()).add(asked)
+    assert all(len(found) == 1 for found in readings.values())
+    # Different slots read alike only where the generator itself says that they mean the same: by its keys.
+    keys = {item.slots: item.key for items in made.splits.values() for item in items}
+    alike: dict[frozenset[slots.Slots], set[str]] = {}
+    for (_, *own), (asked,) in readings.items():
+        alike.setdefault(asked, set()).add(keys[tuple(own)])
+    assert all(len(found) == 1 for found in alike.values())
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_honest_rows_of_no_task_are_accused(name: str) -> None:
+    made = tasks.make(name, 3, {"train": 600, "val": 60, "select": 60, "test": 60})
+    read = slots.reader(name)
+    assert read is not None
+    hidden = [
+        Hidden(item.id, split, item.prompt, read(item.prompt))
+        for split in ("val", "select", "test")
+        for item in made.splits[split]
+    ]
+    checker = Checker(hidden, [row.question for row in made.public], made.instruction, read)
+    assert checker.check([(sample.prompt, sample.completion) for sample in made.oracle_samples()]) == []
+    raw = checker.check([(sample.prompt, sample.completion) for sample in made.default_samples()])
+    assert len(raw) <= 1, "damage may turn a public row into a hidden item's, by accident"
+    leaked = [(item.prompt, item.completion(item.answer)) for item in made.splits["val"]]
+    assert {match.row for match in checker.check(leaked)} == set(range(60))
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6))
 def test_public_rows_of_a_generated_task_are_never_accused_by_text(seed: int) -> None:
     task = tasks.make("finance", seed, {"train": 300, "val": 40, "select": 40, "test": 40})
-    checker = Checker(_hidden(task), [row.question for row in task.public], "", slots.finance_slots)
+    checker = Checker(_hidden(task), [row.question for row in task.public], "", READ)
     clean = [(item.prompt, item.completion(item.answer)) for item in task.splits["train"]]
     assert checker.check(clean) == []
     raw = [(sample.prompt, sample.completion) for sample in task.default_samples()]
@@ -54,7 +83,7 @@ def test_public_rows_of_a_generated_task_are_never_accused_by_text(seed: int) ->
 
 def test_a_hidden_item_in_other_words_is_found_by_its_slots() -> None:
     task = tasks.make("finance", 3, {"train": 100, "val": 40, "select": 40, "test": 40})
-    checker = Checker(_hidden(task), [row.question for row in task.public], "", slots.finance_slots)
+    checker = Checker(_hidden(task), [row.question for row in task.public], "", READ)
     concept = CONCEPTS[0]
     item = next(item for item in task.splits["test"] if item.slots[0] == concept.name)
     for template in concept.templates:
