@@ -215,14 +215,17 @@ class Trajectory:
         return [(step.outcome.step, item) for step in self.steps for item in step.result.get("wrong", [])]
 
 
-def read(folder: Path) -> Trajectory:
-    """The run in `folder`. Raises DataError when there is none, or when its journal was tampered with."""
+def read(folder: Path, clock: bool = True) -> Trajectory:
+    """The run in `folder`; without `clock` what was measured is left out, and equal runs read equal.
+
+    Raises DataError when there is none, or when its journal was tampered with.
+    """
     if not (folder / journal.JOURNAL).exists():
         raise DataError(f"{folder} holds no run", "give the folder that a Session was opened in")
     rows = journal.read(folder)
     if not rows:
         raise DataError(f"the run in {folder} was killed before it began", "begin it again")
-    measured = {row["step"]: row for row in _lines(folder / journal.MEASURED) if "step" in row}
+    measured = {row["step"]: row for row in _lines(folder / journal.MEASURED) if clock and "step" in row}
     notes = [Note(row["before"], row["kind"], row["text"]) for row in _lines(folder / NOTES)]
     try:
         header = rows[0]["header"]
