@@ -76,3 +76,60 @@ def distance_against_rank(table: pd.DataFrame, depth: int) -> Figure:
     figure.legend(handles=keys, loc="outside upper right", ncols=2, title=None)
     figure.supxlabel("share of the question's content stems that occur in its gold passages", fontsize=9.5)
     return figure
+
+
+def heat_map(table: pd.DataFrame) -> Figure:
+    """Recall of every chunker × arm from `grid.table`: a row of panels a phrasing, at equal k and at equal tokens.
+
+    A dot marks pairs that were not run.
+    """
+    chunkers, arms, phrasings = (list(dict.fromkeys(table[column])) for column in ("chunker", "arm", "phrasing"))
+    given = list(dict.fromkeys(zip(table["given"], table["limit"], strict=True)))
+    size = (1.2 + 2.9 * len(given), 0.9 + len(phrasings) * (0.7 + 0.27 * len(chunkers)))
+    figure, panels = plt.subplots(len(phrasings), len(given), sharex=True, sharey=True, squeeze=False, figsize=size)
+    for row, phrasing in enumerate(phrasings):
+        for column, (kind, limit) in enumerate(given):
+            panel = panels[row][column]
+            part = table[(table["phrasing"] == phrasing) & (table["given"] == kind)]
+            values = part.pivot_table(index="chunker", columns="arm", values="recall").reindex(chunkers)[arms]
+            panel.imshow(values.to_numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+            for (y, x), value in np.ndenumerate(values.to_numpy()):
+                colour = "white" if value > 0.55 else "black"
+                panel.text(x, y, "·" if np.isnan(value) else f"{value:.2f}", ha="center", va="center", color=colour)
+            panel.set_title(f"{phrasing}, {limit:,} {kind}")
+            panel.set_xticks(range(len(arms)), arms, rotation=35, ha="right", rotation_mode="anchor")
+            panel.set_yticks(range(len(chunkers)), chunkers)
+            panel.grid(visible=False)
+            panel.tick_params(length=0)
+    return figure
+
+
+RULE_MARKERS = {"half of any span": "<", "half, other passages too": "s", "half of every span": "o"}
+
+
+def rules(table: pd.DataFrame) -> Figure:
+    """Recall under each rule of `score.RULES` at one k, one panel a phrasing, one row an arm."""
+    arms, phrasings, names = (list(dict.fromkeys(table[column])) for column in ("arm", "phrasing", "rule"))
+    figure, panels = plt.subplots(
+        1, len(phrasings), sharey=True, squeeze=False, figsize=(3.6 * len(phrasings) + 0.6, 1.3 + 0.45 * len(arms))
+    )
+    for panel, phrasing in zip(panels[0], phrasings, strict=True):
+        part = table[table["phrasing"] == phrasing]
+        for y, arm in enumerate(arms):
+            of = part[part["arm"] == arm]
+            panel.plot([of["recall"].min(), of["recall"].max()], [y, y], color="#CCCCCC", zorder=1)
+        for place, name in enumerate(names):
+            of = part.loc[part["rule"] == name].set_index("arm").reindex(arms)
+            panel.scatter(
+                of["recall"],
+                np.arange(len(arms)) + 0.11 * (place - (len(names) - 1) / 2),
+                marker=RULE_MARKERS.get(name, ">"),
+                color=COLOURS[place % 7],
+                label=name,
+                zorder=2,
+            )
+        panel.set_yticks(range(len(arms)), arms)
+        panel.set(xlabel="recall", xlim=(-0.02, 1.02), ylim=(len(arms) - 0.5, -0.5), title=f"{phrasing} phrasing")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=8.5)
+    return figure

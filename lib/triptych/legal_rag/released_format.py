@@ -61,6 +61,11 @@ class Read:
 _ABSENT = object()
 
 
+def substring_hit(gold: str, found: Sequence[str]) -> bool:
+    """The released code's rule: whether the gold id occurs *inside* the id of a passage found."""
+    return any(gold in name for name in found)
+
+
 def read(paths: Path | Sequence[Path], columns: Columns | None = None, k: int | None = None, **constants: Any) -> Read:
     """Read per-question JSONL files into one checked table.
 
@@ -119,7 +124,7 @@ def _row(
             if gold is None:
                 raise DataError(f"{where}: no gold passage to look for", 'Columns(gold=("…",)) or Columns(retrieved=…)')
             retrieved = str(gold) in found
-            only_inside = not retrieved and any(str(gold) in item for item in found)
+            only_inside = not retrieved and substring_hit(str(gold), found)
     row = {
         "question": str(value("question")),
         "retriever": str(value("retriever")),

@@ -1,0 +1,99 @@
+"""The grid of chunkers and arms: each number is one that `score` gives for the passages that were handed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from triptych.errors import ModelError, ParameterError
+from triptych.legal_rag import benchmark, chunk, grid, score
+from triptych.legal_rag.chunk import Passage
+from triptych.legal_rag.combine import Fusion, Rerank, Rm3
+from triptych.legal_rag.questions import Question, Span
+from triptych.legal_rag.retrieve import Bm25, Dense, Found
+
+ARTICLES = ["csrd/29", "csrd/40", "nis2/12", "nis2/20", "nis2/28", "nis2/35"]
+
+
+def test_names_make_arms_and_shared_ones_are_built_once(own_cache: Path) -> None:
+    passages = chunk.semantic(benchmark.eu_law(ARTICLES).corpus)
+    names = ["BM25", "wordllama", "BM25 + RM3", "BM25 + wordllama", "BM25 → wordllama"]
+    bm25, dense, expanded, fused, reranked = grid.arms(passages, names)
+    assert [arm.name for arm in (bm25, dense, expanded, fused, reranked)] == names
+    assert isinstance(bm25, Bm25)
+    assert isinstance(dense, Dense)
+    assert isinstance(expanded, Rm3)
+    assert expanded.bm25 is bm25
+    assert isinstance(fused, Fusion)
+    assert fused.arms == [bm25, dense]
+    assert isinstance(reranked, Rerank)
+    assert (reranked.first, reranked.second) == (bm25, dense)
+    with pytest.raises(ParameterError, match="embeds nothing"):
+        grid.arms(passages, ["wordllama → BM25"])
+    with pytest.raises(ModelError, match="word2vec"):
+        grid.arms(passages, ["word2vec"])
+
+
+def test_which_pairs_are_run() -> None:
+    pairs = grid.cells(["semchunk 100", "semchunk 200"], ["BM25", "MiniLM"], ["BM25"])
+    assert [(pair.chunker, pair.arm) for pair in pairs] == [
+        ("semchunk 100", "BM25"),
+        ("semchunk 200", "BM25"),
+        ("semchunk 200", "MiniLM"),
+    ]
+    with pytest.raises(ParameterError, match="no chunker is called 'pages'"):
+        grid.cells(["pages"], ["BM25"], [])
+
+
+@pytest.mark.parametrize("chunker", ["semchunk 200", "fixed 200", "whole articles"])
+def test_recall_is_that_of_the_first_k_and_of_what_fits_the_budget(chunker: str) -> None:
+    bench = benchmark.eu_law(ARTICLES)
+    made = grid.table(bench.corpus, bench.questions, ["plain"], [grid.Cell(chunker, "BM25")], k=2, budget=500)
+    arm = Bm25(chunk.CHUNKERS[chunker](bench.corpus))
+    by_k = by_budget = 0
+    for item in bench.questions:
+        found = [hit.passage for hit in arm.search(item.phrased("plain"), 100)]
+        by_k += score.is_hit(item, found[:2])
+        kept: list[Passage] = []
+        for passage in found:
+            if sum(each.tokens for each in kept) + passage.tokens > 500:
+                break
+            kept.append(passage)
+        by_budget += score.is_hit(item, kept)
+    assert made.set_index("given")["hits"].to_dict() == {"passages": by_k, "tokens": by_budget}
+    assert (made["low"] <= made["recall"]).all()
+    assert (made["recall"] <= made["high"]).all()
+    assert (made[made["given"] == "tokens"]["context"] <= 500).all()
+
+
+def test_a_hierarchy_hands_over_leaves_and_wholes_within_the_budget() -> None:
+    bench = benchmark.eu_law(ARTICLES)
+    made = grid.table(bench.corpus, bench.questions, ["plain"], [grid.Cell(grid.HIERARCHY, "BM25")], k=2, budget=600)
+    by = made.set_index("given")
+    assert by.loc["tokens", "context"] <= 600
+    assert by.loc["passages", "passages"] == len(chunk.hierarchy(bench.corpus).leaves)
+
+
+class Fixed:
+    """An arm that always finds these documents."""
+
+    name = "fixed"
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def search(self, question: str, k: int) -> list[Found]:
+        return [Found(Passage(name, 0, 1, "x", 1), 1.0) for name in self.names[:k]]
+
+
+def test_the_substring_rule_finds_what_was_not_found() -> None:
+    def asking(*articles: str) -> Question:
+        gold = tuple(Span(article=name, start=0, end=1, quote="x") for name in articles)
+        return Question(id=" ".join(articles), distant="?", answer="!", gold=gold)
+
+    items = [asking("2.1-c1"), asking("7"), asking("1.2.1-c1", "2.1-c1")]
+    made = grid.id_rules(Fixed("1.2.1-c1", "7"), items, ["distant"], [1, 2]).set_index("k")
+    assert made["equal"].to_dict() == {1: 0, 2: 1}
+    assert made["substring"].to_dict() == {1: 2, 2: 3}
+    assert made.loc[1, "falsely"] == "1.2.1-c1 2.1-c1, 2.1-c1"
