@@ -1,0 +1,189 @@
+"""The rubric judge: offline, always the same verdict, from the required claims, their quotes and the passages shown.
+
+Five questions to an answer, each with a number and a threshold:
+
+* does it decline to answer (words that say so, and no claim said)?
+* is each required claim said (*coverage*: the words that no other claim has, likeness of meaning)?
+* is none denied (*contradiction*: nearer to the claim's opposite than to the claim, other words negated)?
+* is each clause backed by the passages or the question (*support*: words without a source that make a rule)?
+* does it have the claims' numbers, and none that come from nowhere (exact)?
+
+*Correct* needs the claims said, their numbers there and none denied; *grounded* no clause without support, no number
+from nowhere and nothing denied. The three scores are logistic regressions on the features of `judge_features`, few
+enough to be read: judge_rubric.json holds every coefficient, `judge_fit` makes it from the dev half of the perturbation
+set and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from triptych.legal_rag import corpus, judge_features, judge_text
+from triptych.legal_rag.judge import Case, Verdict
+from triptych.legal_rag.judge_features import Alignment, Answer, Floats, Language, Number, Rubric, Space, Support
+from triptych.legal_rag.questions import rows
+
+MODEL = Path(__file__).with_name("judge_rubric.json")
+HEADS = {
+    "coverage": judge_features.COVERAGE,
+    "contradiction": judge_features.CONTRADICTION,
+    "support": judge_features.SUPPORT,
+}
+LEAST_WORDS = 3  # content words below which a clause states nothing that could lack support
+Flags = npt.NDArray[np.bool_]
+_UNITS = {"%": " %", "h": " hours", "d": " days", "w": " weeks", "m": " months", "y": " years"}
+
+
+class Head(BaseModel):
+    """A logistic regression on standardised features, and the score (log-odds) from which it objects."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    mean: dict[str, float]
+    scale: dict[str, float]
+    weight: dict[str, float]
+    intercept: float
+    threshold: float
+
+    def scores(self, features: Sequence[Sequence[float]]) -> Floats:
+        """Log-odds of an objection, one a row of features."""
+        names = list(self.weight)
+        mean, scale, weight = (
+            np.array([part[name] for name in names]) for part in (self.mean, self.scale, self.weight)
+        )
+        return (np.array(features, dtype=float).reshape(-1, len(names)) - mean) / scale @ weight + self.intercept
+
+
+class Model(BaseModel):
+    """The three heads, the version that goes into the judge's name, and the command that remakes them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: int
+    made: str
+    coverage: Head
+    contradiction: Head
+    support: Head
+
+
+@cache
+def model(path: Path = MODEL) -> Model:
+    """The committed model. Raises DataError when the file is missing or unfit."""
+    (found,) = rows(path, Model, "rubric model")
+    return found
+
+
+class RubricJudge:
+    """See the module. `law` are the texts from which it learns which words are rare and which are legal; None: the EU
+    acts of the corpus. Vectors are kept in the embedders' cache, so a second run embeds nothing."""
+
+    def __init__(self, fitted: Model | None = None, law: Iterable[str] | None = None) -> None:
+        self.fitted = fitted or model()
+        self.name = f"rubric@{self.fitted.version}"
+        self._law = law
+        self._language: Language | None = None
+        self._space = Space()
+        self._rubrics: dict[str, Rubric] = {}
+
+    def judge(self, cases: Sequence[Case]) -> list[Verdict]:
+        """One verdict a case, in order. Every verdict is read: this judge has no unparsed ones."""
+        answers = [self._answer(case) for case in cases]
+        judge_features.learn(self._space, answers)
+        measured = [self.measure(answer) for answer in answers]
+        return [self._verdict(answer, *found) for answer, found in zip(answers, measured, strict=True)]
+
+    def measure(self, answer: Answer) -> tuple[list[Alignment], list[Support]]:
+        """The features of a learned answer: one row a claim, one row a clause."""
+        language = self.language
+        return (
+            judge_features.align(self._space, answer, language),
+            judge_features.support(self._space, answer, language),
+        )
+
+    @property
+    def language(self) -> Language:
+        """Frequencies of the stems of the law, counted on first use."""
+        if self._language is None:
+            texts = self._law if self._law is not None else (article.text for article in corpus.load())
+            self._language = Language(texts)
+        return self._language
+
+    def answers(self, cases: Sequence[Case]) -> list[Answer]:
+        """The cases taken apart and embedded, for `measure`."""
+        answers = [self._answer(case) for case in cases]
+        judge_features.learn(self._space, answers)
+        return answers
+
+    def _answer(self, case: Case) -> Answer:
+        question = case.question
+        known = self._rubrics.get(question.id)
+        if known is None or known.question != question:
+            known = self._rubrics[question.id] = Rubric(question)
+        return Answer(case, known)
+
+    def _verdict(self, answer: Answer, claims: list[Alignment], clauses: list[Support]) -> Verdict:
+        fitted = self.fitted
+        unsaid = fitted.coverage.scores([found.coverage for found in claims])
+        denied = fitted.contradiction.scores([found.contradiction for found in claims])
+        unbacked = fitted.support.scores([found.features for found in clauses])
+        missing = unsaid > fitted.coverage.threshold
+        scores = tuple(
+            (name, float(values.max(initial=-np.inf)))
+            for name, values in (("coverage", unsaid), ("contradiction", denied), ("support", unbacked))
+        )
+        if abstains(answer, unsaid):
+            right = not answer.rubric.question.answerable
+            reason = "declines to answer, and the corpus has no answer" if right else "declines to answer"
+            return Verdict(self.name, right, True, True, (reason,), scores=scores)
+        against = denied > fitted.contradiction.threshold
+        reasons = [
+            *_claim_reasons(answer, claims, missing, against & ~missing),
+            *_clause_reasons(answer, clauses, unbacked > fitted.support.threshold),
+        ]
+        correct = not (missing.any() or (against & ~missing).any() or any(found.missing for found in claims))
+        if not answer.rubric.question.answerable:
+            correct = False
+            reasons.insert(0, "answers, although the corpus has no answer")
+        grounded = not any(reason.startswith(("denied", "not supported", "number from nowhere")) for reason in reasons)
+        return Verdict(self.name, correct, grounded, False, tuple(reasons), scores=scores)
+
+
+def abstains(answer: Answer, unsaid: Floats) -> bool:
+    """Whether an answer declines: it is empty, or it says so and its claims are on the whole rather unsaid than said."""
+    if not answer.words:
+        return True
+    return judge_text.declines(answer.case.text) > 0 and (len(unsaid) == 0 or float(unsaid.mean()) > 0)
+
+
+def _claim_reasons(answer: Answer, claims: Sequence[Alignment], missing: Flags, denied: Flags) -> list[str]:
+    found: list[str] = []
+    for place, (claim, where) in enumerate(zip(answer.rubric.question.claims, claims, strict=True)):
+        if missing[place]:
+            found.append(f"claim {place + 1} is not said: {claim.text}")
+        elif denied[place]:
+            found.append(f"denied, claim {place + 1} ({claim.text}): {where.window}")
+        if where.missing:
+            found.append(f"claim {place + 1} lacks {', '.join(map(shown, where.missing))}")
+    return found
+
+
+def _clause_reasons(answer: Answer, clauses: Sequence[Support], unbacked: Flags) -> list[str]:
+    found: list[str] = []
+    for place, clause in enumerate(clauses):
+        if clause.new:
+            found.append(f"number from nowhere, {', '.join(map(shown, clause.new))}: {clause.clause}")
+        elif unbacked[place] and len(answer.clause_words[place]) >= LEAST_WORDS:
+            found.append(f"not supported: {clause.clause}")
+    if not answer.case.passages and clauses and not found:
+        found.append("not supported: no passage was shown")
+    return found
+
+
+def shown(number: Number) -> str:
+    """A number as a reader writes it: "72 hours"."""
+    value, unit = number
+    return f"{value:,.10g}".replace(",", " ") + _UNITS.get(unit, "")
