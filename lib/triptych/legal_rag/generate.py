@@ -18,11 +18,11 @@ from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
-from triptych.errors import ModelError, ParameterError
+from triptych.errors import ParameterError
 from triptych.legal_rag import lexical
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
-from triptych.llm import Client, Message, system, user
+from triptych.llm import Client, Message, TooLong, system, user
 
 PROMPTS = Path(__file__).with_name("prompts")
 Outcome = Literal["answered", "abstained", "cut off", "too long"]
@@ -122,9 +122,7 @@ class ModelReader:
         asked = prompt("passages" if passages else "closed-book")
         try:
             said = self.client.ask(asked.messages(question, shown(passages, corpus)), **self.parameters)
-        except ModelError as error:
-            if "context" not in str(error).lower():
-                raise
+        except TooLong:
             return Reply("", "too long", asked.id)
         text = said.text.strip()
         outcome: Outcome = "cut off" if said.finish == "length" else "answered"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from triptych import data
 from triptych.errors import ModelError
-from triptych.llm.messages import Answer, Message
+from triptych.llm.messages import Answer, Message, TooLong
 
 if TYPE_CHECKING:
     import openai
@@ -54,6 +55,8 @@ class OpenAICompatible:
                 f"{self.model} cannot be reached: {error.__cause__ or error}", "check the network and OPENAI_BASE_URL"
             ) from error
         except openai.APIStatusError as error:
+            if _too_long(error.code, error.message):
+                raise TooLong(f"{self.model}: {self._without_key(error.message)}", "ask for less at a time") from error
             hint = _STATUS_HINTS.get(error.status_code, "the endpoint's documentation explains its statuses")
             said = self._without_key(error.message)
             raise ModelError(f"{self.model} was refused with HTTP status {error.status_code}: {said}", hint) from error
@@ -100,7 +103,9 @@ class InProcess:
             started = time.monotonic()
             reply: dict[str, Any] = server.handle_chat_completions(request)
         if "error" in reply:
-            raise ModelError(f"{self.model}: {reply['error'].get('message', reply['error'])}", "ask for less at a time")
+            said = str(reply["error"].get("message", reply["error"]))
+            kind = TooLong if _too_long(reply["error"].get("type"), said) else ModelError
+            raise kind(f"{self.model}: {said}", "ask for less at a time")
         return _answer(self.model, json.dumps(reply), time.monotonic() - started)
 
     def _load(self) -> Any:
@@ -135,6 +140,12 @@ class _Completion(BaseModel):
 
     choices: list[Choice]
     usage: Tokens | None = None
+
+
+def _too_long(kind: object, said: str) -> bool:
+    """Whether a refusal means that the conversation exceeds the context: by its code, or by what servers say."""
+    known = ("context_length_exceeded", "exceed_context_size_error")
+    return kind in known or bool(re.search(r"context (size|length|window)|maximum context", said, re.IGNORECASE))
 
 
 def _answer(model: str, body: str, seconds: float) -> Answer:

@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from triptych.errors import ModelError
+
 
 class Message(BaseModel):
     """One turn of a conversation."""
@@ -28,6 +30,10 @@ class Answer(BaseModel):
     replayed: bool = False
 
 
+class TooLong(ModelError):
+    """The conversation does not fit the model: an outcome of an experiment rather than a failure of it."""
+
+
 class Client(Protocol):
     """Anything that answers.
 
@@ -41,7 +47,8 @@ class Client(Protocol):
     def defaults(self) -> Mapping[str, JsonValue]: ...
 
     def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
-        """Answer a conversation. Parameters are those of OpenAI's chat completions. Raises ModelError."""
+        """Answer a conversation. Parameters are those of OpenAI's chat completions. Raises ModelError; TooLong when the
+        conversation does not fit the model."""
         ...
 
 

@@ -28,6 +28,7 @@ from triptych.llm import (
     Metered,
     OpenAICompatible,
     Price,
+    TooLong,
     parse,
     system,
     user,
@@ -182,6 +183,20 @@ def test_trouble_that_stays_is_a_model_error(server: Server, reply: Any, retried
         server.client(retries=1).ask([user("u")])
     assert len(server.requests) == (2 if retried else 1)
     assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "This model's maximum context length is 8192 tokens.", "code": "context_length_exceeded"},
+        {"message": "the request exceeds the available context size", "type": "exceed_context_size_error"},
+    ],
+)
+def test_too_long_for_a_server_is_told_apart(server: Server, body: dict[str, str]) -> None:
+    server.script = [(400, {}, json.dumps({"error": body}).encode())]
+    with pytest.raises(TooLong, match="context"):
+        server.client().ask([user("hi")])
+    assert len(server.requests) == 1
 
 
 def test_silence_ends_in_time(server: Server) -> None:
@@ -480,7 +495,7 @@ def test_the_small_model_is_held_to_a_schema(small: InProcess) -> None:
 
 
 def test_too_long_a_question_is_explained(small: InProcess) -> None:
-    with pytest.raises(ModelError, match="exceeds the available context size"):
+    with pytest.raises(TooLong, match="exceeds the available context size"):
         small.ask([user("word " * 600)])
 
 

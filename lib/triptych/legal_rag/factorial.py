@@ -1,0 +1,180 @@
+"""The full factorial: every question in every phrasing, every way to find passages, every reader of them.
+
+    todo = list(contexts(items, phrasings, arms, passages, k=5))
+    answers = [*answer(todo, ModelReader(…), corpus), *answer(todo, ExtractiveReader(), corpus)]
+    frame = judged(answers, RubricJudge(), passages, "semchunk 200")  # one row a question × arm
+
+Two arms stand beside the retrievers: `ORACLE` hands over the gold passages (what is left when retrieval is perfect),
+and `CLOSED_BOOK` hands over nothing (what a reader says by itself). They bound the design and are no part of its
+crossing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from triptych.errors import DataError
+from triptych.legal_rag import runs, score
+from triptych.legal_rag.chunk import Passage
+from triptych.legal_rag.corpus import Corpus
+from triptych.legal_rag.generate import ModelReader, Reader, Reply
+from triptych.legal_rag.judge import Case, Judge
+from triptych.legal_rag.questions import Phrasing, Question
+from triptych.legal_rag.retrieve import Arm
+from triptych.legal_rag.runs import Run
+from triptych.llm import Taken
+
+ORACLE, CLOSED_BOOK = "oracle", "closed book"
+BOUNDS = (ORACLE, CLOSED_BOOK)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one arm hands to a reader for one question in one phrasing."""
+
+    question: Question
+    phrasing: Phrasing
+    retriever: str
+    passages: tuple[Passage, ...]
+
+    @property
+    def text(self) -> str:
+        """The question as it is asked."""
+        return self.question.phrased(self.phrasing)
+
+    @property
+    def retrieved(self) -> bool | None:
+        """The paper's r: half of every gold span is covered. None when the corpus holds no answer."""
+        if not self.question.answerable:
+            return None
+        return self.retriever == ORACLE or score.is_hit(self.question, self.passages)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A context and what a reader replied to it; `author` identifies the reader's weights, where it has any."""
+
+    context: Context
+    generator: str
+    reply: Reply
+    author: str = ""
+
+
+def contexts(
+    items: Sequence[Question],
+    phrasings: Sequence[Phrasing],
+    arms: Sequence[Arm],
+    passages: Sequence[Passage],
+    k: int,
+    bounds: Sequence[str] = BOUNDS,
+    seed: int = 0,
+) -> Iterator[Context]:
+    """Every context of the design, phrasing by phrasing and within it question by question.
+
+    Questions come in an order drawn with `seed`, each in all arms at once: wherever a run is cut off, what is done is
+    a random part of the questions, each complete in its phrasing. The oracle leaves unanswerable questions out, which
+    have no gold passage.
+    """
+    drawn = random.Random(seed).sample(list(items), len(items))
+    for phrasing in phrasings:
+        for item in drawn:
+            for arm in arms:
+                found = tuple(hit.passage for hit in arm.search(item.phrased(phrasing), k))
+                yield Context(item, phrasing, arm.name, found)
+            if ORACLE in bounds and item.answerable:
+                yield Context(item, phrasing, ORACLE, tuple(score.gold_passages(item, passages)))
+            if CLOSED_BOOK in bounds:
+                yield Context(item, phrasing, CLOSED_BOOK, ())
+
+
+def answer(todo: Iterable[Context], reader: Reader, corpus: Corpus) -> list[Answered]:
+    """What the reader says to every context, in order. Raises ModelError when its model cannot be asked.
+
+    Nothing is kept here: a model's answers are kept by its client (`llm.Cached`) the moment they arrive, so a run that
+    is killed or refused goes on from there.
+    """
+    author = reader.client.model if isinstance(reader, ModelReader) else ""
+    return [
+        Answered(context, reader.name, reader.answer(context.text, context.passages, corpus), author)
+        for context in tqdm(list(todo), desc=reader.name, unit="answer", mininterval=5)
+    ]
+
+
+def judged(answers: Sequence[Answered], judge: Judge, passages: Sequence[Passage], chunker: str) -> pd.DataFrame:
+    """The tidy table: the columns of `runs.Run`, then what stands behind each row, in the order of `answers`.
+
+    Behind: asked, text, outcome (`generate.Outcome`), prompt, shown (ids of the passages, one a line), tokens of prompt
+    and answer, replayed, reasons (of the judge, one a line). A verdict that cannot be read keeps its row. Raises
+    DataError when two rows share a key.
+    """
+    verdicts = judge.judge([_case(each) for each in answers])
+    rows = [
+        Run(
+            question=each.context.question.id,
+            retriever=each.context.retriever,
+            generator=each.generator,
+            chunker=chunker,
+            phrasing=each.context.phrasing,
+            judge=judge.name,
+            gold=_gold(each.context.question, passages),
+            answerable=each.context.question.answerable,
+            verdict=verdict.outcome,
+            correct=verdict.correct if verdict.outcome == "judged" else None,
+            grounded=verdict.grounded if verdict.outcome == "judged" else None,
+            retrieved=each.context.retrieved,
+            abstained=verdict.abstained if verdict.outcome == "judged" else None,
+        )
+        for each, verdict in zip(answers, verdicts, strict=True)
+    ]
+    behind = [
+        {
+            "asked": each.context.text,
+            "text": each.reply.text,
+            "outcome": each.reply.outcome,
+            "prompt": each.reply.prompt,
+            "shown": "\n".join(passage.id for passage in each.context.passages),
+            "prompt_tokens": each.reply.prompt_tokens,
+            "completion_tokens": each.reply.completion_tokens,
+            "replayed": each.reply.replayed,
+            "reasons": "\n".join(verdict.reasons or ((verdict.error,) if verdict.error else ())),
+        }
+        for each, verdict in zip(answers, verdicts, strict=True)
+    ]
+    tokens = {"prompt_tokens": "Int64", "completion_tokens": "Int64"}
+    return pd.concat([runs.table(rows), pd.DataFrame(behind).astype(tokens)], axis=1)
+
+
+def tidy(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `runs.Run` alone, checked: what the inference reads."""
+    return runs.check(frame.loc[:, list(Run.model_fields)])
+
+
+def crossed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The answerable questions in the arms that are crossed: without the oracle and the closed book."""
+    return runs.answerable(frame.loc[~frame["retriever"].isin(BOUNDS)])
+
+
+def taken(frame: pd.DataFrame) -> list[Taken]:
+    """Recorded answers out of their table. Raises DataError when a row is none."""
+    try:
+        return [
+            Taken.model_validate({str(name): None if pd.isna(value) else value for name, value in row.items()})
+            for row in frame.to_dict("records")
+        ]
+    except ValueError as error:
+        raise DataError(f"a row is no recorded answer: {error}", "git checkout notebooks/legal_rag/recorded") from None
+
+
+def _case(each: Answered) -> Case:
+    shown = tuple(passage.text for passage in each.context.passages)
+    return Case(each.context.question, each.reply.text, shown, each.author, each.context.phrasing)
+
+
+def _gold(item: Question, passages: Sequence[Passage]) -> str | None:
+    """The first passage that holds any of the gold, to cluster questions that share one."""
+    return score.gold_passages(item, passages)[0].id if item.answerable else None
