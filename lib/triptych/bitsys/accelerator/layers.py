@@ -33,7 +33,8 @@ class Scale:
     """A sum s becomes clip(((s + bias) × scale + half) >> shift), half = 2^(shift-1), 0 for shift 0: rounds half up.
 
     `bias` (outputs,) of 32 bits; `scale` (outputs,) from -32768 to 32767; `shift` from 0 to 47. The clip is to the p
-    bits of the result: 0 to 2^p - 1 where the next layer reads unsigned, -2^(p-1) to 2^(p-1) - 1 where signed. Not bipolar.
+    bits of the result: 0 to 2^p - 1 where the next layer reads unsigned, -2^(p-1) to 2^(p-1) - 1 where signed. Not
+    bipolar.
     """
 
     bias: Ints
@@ -124,7 +125,10 @@ class Layer:
         )
 
     def map_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the result, pooled, for an input of this size. Raises ParameterError when none is left."""
+        """Height and width of the result, pooled, for an input of this size.
+
+        Raises ParameterError when nothing is left.
+        """
         found: list[int] = []
         for size, kernel in zip((height, width), self.weights.shape[1:3], strict=True):
             steps = (size + 2 * self.padding - kernel) // self.stride + 1 if size + 2 * self.padding >= kernel else 0

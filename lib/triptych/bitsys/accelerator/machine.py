@@ -25,9 +25,9 @@ class Machine:
 
     `rows`, `columns`: of the systolic array; the single-layer bank has rows × columns units. `columns` is a power of
     two from 2 to 64: an activation memory line holds that many containers. `port_bits`: width of the weight port as
-    built, a divisor of `weight_line_bits`. `activation_lines`: lines of each of the two activation memories. `weight_lines`:
-    tokens that each half of the weight buffer holds. `table_lines`, `instructions`: room for those. Raises
-    ParameterError that names the value.
+    built, a divisor of `weight_line_bits`. `activation_lines`: lines of each of the two activation memories.
+    `weight_lines`: tokens that each half of the weight buffer holds. `table_lines`, `instructions`: room for those.
+    Raises ParameterError that names the value.
     """
 
     dataflow: Dataflow = "systolic"

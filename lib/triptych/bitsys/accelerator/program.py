@@ -21,7 +21,8 @@ outputs that do not exist are 0. A program is one pass of the stream; each batch
 
 **Tables.** A line for each group of `columns` outputs, 15 signed 32-bit numbers an output. Thresholds: a binary search
 tree in heap order, node 1 first (nodes 1 to 2^p - 1; node i goes on to 2 i when its threshold is not reached, to
-2 i + 1 when it is). Scale: bias first, then scale in node 2. Raw: bias first. Outputs that do not exist get a result of 0.
+2 i + 1 when it is). Scale: bias first, then scale in node 2. Raw: bias first. Outputs that do not exist get a result
+of 0.
 
 **Output.** Raw sums leave in lines of `columns` numbers of 32 bits, each with its index position × groups + group.
 """
