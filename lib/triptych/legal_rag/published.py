@@ -10,6 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
+
+from triptych.legal_rag.agreement import exact_interval
+
 Mark = Literal["P", "S", "D"]
 Effect = Literal["retriever", "generator", "interaction"]
 Judged = Literal["correct", "grounded"]
@@ -101,3 +105,20 @@ CELLS: dict[Judged, dict[tuple[str, str], int]] = {
 def test(measure: Judged, effect: Effect) -> Wald:
     """The reported test of an effect on a measure."""
     return next(item for item in WALD if item.measure == measure and item.effect == effect)
+
+
+def rates() -> pd.DataFrame:
+    """The paper's cells as rates of 100 questions: retriever, generator, measure, share, n, low, high, mark.
+
+    Intervals are ours, exact, and take questions as independent. Retrieval has one row a retriever, generator "".
+    """
+    rows: list[tuple[str, str, str, int, str]] = []
+    for measure, counts in CELLS.items():
+        rows += [(*cell, measure, count, "D") for cell, count in counts.items()]
+    for retriever, values in BY_RETRIEVER.items():
+        found = values["retrieved"]
+        rows.append((retriever, "", "retrieved", round(QUESTIONS * found.value / 100), found.mark))
+    table = pd.DataFrame(rows, columns=["retriever", "generator", "measure", "count", "mark"])
+    ends = [exact_interval(int(count), QUESTIONS) for count in table["count"]]
+    table = table.assign(share=table["count"] / QUESTIONS, n=QUESTIONS)
+    return table.assign(low=[low for low, _ in ends], high=[high for _, high in ends]).drop(columns="count")

@@ -186,6 +186,36 @@ def binary(values: pd.DataFrame | pd.Series) -> npt.NDArray[np.int64]:
     return array.astype(np.int64)
 
 
+RETRIEVES = {"weak": -0.5, "middling": 0.0, "strong": 0.8, "oracle": np.inf, "closed book": -np.inf}
+"""Invented retrievers of `simulated`: how easily each finds what a question needs, in standard deviations."""
+
+
+def simulated(questions: int = 60, seed: int = 0, unanswerable: int = 6) -> pd.DataFrame:
+    """Invented runs of known truth, to try the inference on: three retrievers and two bounds, two generators.
+
+    A question has an ease, shared by all its runs. Retrieval helps both generators alike (no interaction on the probit
+    scale), the generator "two" is better grounded and as often correct. Two phrasings, two questions a gold passage.
+    """
+    random = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for number in range(questions + unanswerable):
+        ease, answerable = random.normal(), number < questions
+        for phrasing, shift in (("distant", -0.6), ("plain", 0.2)):
+            for retriever, power in RETRIEVES.items():
+                found = bool(0.8 * ease + power + shift + random.normal() > 0)
+                for generator, care in (("one", 0.2), ("two", 0.9)):
+                    grounded = bool(0.3 * ease + care + 0.7 * found + random.normal() > 0)
+                    correct = bool(0.6 * ease - 0.9 + 1.4 * found + random.normal() > 0) and answerable
+                    own: dict[str, Any] = {"question": f"q{number:03}", "retriever": retriever, "generator": generator}
+                    own |= {"phrasing": phrasing, "answerable": answerable, "grounded": grounded, "correct": correct}
+                    own |= {
+                        "retrieved": found if answerable else None,
+                        "gold": f"g{number // 2}" if answerable else None,
+                    }
+                    rows.append({**own, "judge": "none, invented", "abstained": bool(random.random() < 0.2)})
+    return table(rows)
+
+
 def _plain(value: Any) -> Any:
     """None for every kind of missing value, Python's own types for numpy's."""
     if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):

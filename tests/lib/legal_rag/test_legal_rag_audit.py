@@ -205,3 +205,13 @@ def test_errors_discordance_and_the_judge():
     assert round(judge["low"][0], 3) == 0.946
     with pytest.raises(ParameterError, match="six cell sums"):
         audit.marginals((1, 2))
+
+
+def test_the_papers_cells_as_rates_average_to_what_it_printed():
+    rates = published.rates()
+    for name, values in published.BY_RETRIEVER.items():
+        for measure, printed in values.items():
+            part = rates[(rates["retriever"] == name) & (rates["measure"] == measure)]
+            assert printed.holds(part["share"].mean())
+            assert ((part["low"] < part["share"]) & (part["share"] < part["high"])).all()
+    assert set(rates.loc[rates["measure"] != "retrieved", "mark"]) == {"D"}

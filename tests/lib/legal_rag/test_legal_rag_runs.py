@@ -114,6 +114,20 @@ def test_files_that_cannot_be_read_say_so(tmp_path: Path):
         runs.read(tmp_path / "missing.jsonl")
 
 
+def test_invented_runs_are_what_they_say():
+    frame = runs.simulated(questions=300, seed=1)
+    assert frame.equals(runs.simulated(questions=300, seed=1))
+    known = runs.answerable(frame)
+    assert known["question"].nunique() == 300
+    assert frame["question"].nunique() == 306
+    found = known.groupby("retriever")["retrieved"].mean().astype(float)
+    assert (found["oracle"], found["closed book"]) == (1.0, 0.0)
+    assert found["weak"] < found["middling"] < found["strong"]
+    grounded = known.groupby("generator")["grounded"].mean().astype(float)
+    assert grounded["two"] > grounded["one"] + 0.1
+    assert known.groupby(["question", "retriever", "phrasing"])["retrieved"].nunique().eq(1).all()
+
+
 # --- released_format --------------------------------------------------------------------------------------------------
 
 RECORD = {
