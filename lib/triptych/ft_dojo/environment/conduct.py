@@ -18,6 +18,7 @@ from triptych.ft_dojo.environment.contamination import Match
 
 FLAGS: Mapping[str, str] = {
     **{word: f"a script {meaning}" for word, meaning in sandbox_guard.NOTES.items() if word != "many_processes"},
+    "forged_answer": "a script wrote to the pipe on which its runner reports",
     "forbidden_call": "a script was killed at a system call that no data script makes",
     "killed_runner": "a script ended what runs it",
     "time_limit": "a script was ended by its wall or CPU limit",

@@ -21,7 +21,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -40,7 +40,11 @@ POLL = 0.02  # seconds between two looks of the watchdog
 TAIL = 4000  # characters kept of what a script prints
 # Address space a process may map beyond its memory limit. The watchdog decides; this holds where it comes too late.
 HEADROOM = 1_000_000_000
+FORGED = "forged_answer"  # a note of the orchestrator's own: what came was not written by the runner
 GRACE = 1.0  # seconds to let pipes drain after a kill
+# What bubblewrap itself is started with. Its first process inside keeps this for anybody to read in /proc/1/environ,
+# and an agent's keys stand in the environment of whoever starts it: so it gets none of that.
+BARE: Mapping[str, str] = {"LC_ALL": "C.UTF-8"}
 FIXED = {
     "HOME": HOME,
     "TMPDIR": HOME,
@@ -195,7 +199,7 @@ def run_script(
             shown = [*mounts, Mount(script, f"{HOME}/script.py"), *own]
             argv = [interpreter(), *_FLAGS, "/runner/sandbox_runner.py", json.dumps(settings)]
             with command(argv, shown, caps.disk, network=network) as line:
-                return _watch(line, caps, None)
+                return _watch(line, caps, BARE)
         home = Path(scratch) / "home"
         home.mkdir()
         shutil.copy(script, home)
@@ -218,7 +222,7 @@ _FLAGS = (
 )  # no user packages, no site, no current folder: but PYTHONHASHSEED counts, as it would not with -I
 
 
-def _watch(line: Sequence[str], caps: Caps, environment: dict[str, str] | None) -> ScriptRun:
+def _watch(line: Sequence[str], caps: Caps, environment: Mapping[str, str]) -> ScriptRun:
     done, result = ScriptRun(), bytearray()
     (read_end, write_end), (hear_end, tell_end) = os.pipe(), os.pipe()
     started = time.monotonic()
@@ -230,7 +234,7 @@ def _watch(line: Sequence[str], caps: Caps, environment: dict[str, str] | None) 
 
     process = subprocess.Popen(
         line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-        pass_fds=sorted({3, 4, write_end, tell_end}), preexec_fn=hand_over, start_new_session=True,
+        pass_fds=(3, 4), preexec_fn=hand_over, start_new_session=True,
     )  # fmt: skip
     os.close(write_end)
     os.close(tell_end)
@@ -273,10 +277,23 @@ def _watch(line: Sequence[str], caps: Caps, environment: dict[str, str] | None) 
     done.notes = tuple(sorted(set(notes.text().split()) & NOTES.keys()))
     head, _, content = bytes(result).partition(b"\n")
     if done.killed is None and head:
-        said = json.loads(head)
-        done.status, done.problem, done.disk_full = said["status"], said["problem"], said["full"]
-        done.output = content[: said["bytes"]]
+        try:
+            said = _Answer(**json.loads(head))
+            done.status, done.problem, done.disk_full = int(said.status), str(said.problem), bool(said.full)
+            done.output = content[: max(int(said.bytes), 0)]
+        except (ValueError, TypeError, RecursionError):  # the script found the pipe; what it wrote is no answer
+            done.notes = (*done.notes, FORGED)
     return done
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the runner says; only the number of `bytes` is taken from what follows."""
+
+    status: int
+    problem: str
+    full: bool
+    bytes: int
 
 
 def _broken(caps: Caps, used: Usage, late: bool, printed: int) -> Killed | None:

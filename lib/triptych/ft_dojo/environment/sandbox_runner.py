@@ -14,6 +14,7 @@ import os
 import resource
 import stat
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,11 @@ def main() -> None:
         code = Path("script.py").read_text("utf-8")
         sys.argv = ["script.py"]
         guarded(settings)
-        exec(compile(code, "script.py", "exec"), {"__name__": "__main__", "__file__": "script.py"})
+        # A module of its own, under the name that pickle and multiprocessing look up; nothing of this one is in it.
+        module = types.ModuleType("__main__")
+        module.__dict__["__file__"] = "script.py"
+        sys.modules["__main__"] = module
+        exec(compile(code, "script.py", "exec"), module.__dict__)
         return
     os.close(NOTES)
     _, status = os.waitpid(child, 0)

@@ -102,7 +102,7 @@ class TrainingWorker:
             mounts = [Mount(library, "/library/triptych"), Mount(self._exchange, "/exchange", writable=True)]
             argv = [sandbox.interpreter(), "-s", "-S", "-P", "-c", code]
             line = self._running.enter_context(sandbox.command(argv, mounts, DISK, WORKER_UID, bound=False))
-            environment = None
+            environment = sandbox.BARE
         else:  # the environment's own code: isolated where that works, trusted where it does not
             line = [sys.executable, "-m", training_worker.__name__, str(self._exchange / "base")]
             environment = {
