@@ -1,0 +1,70 @@
+"""The dynamic programme against trying everything."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from triptych.bitsys.accelerator.cycles import predict
+from triptych.bitsys.accelerator.instruction import Instruction
+from triptych.bitsys.accelerator.layers import Layer, Raw, Thresholds
+from triptych.bitsys.accelerator.machine import Machine
+from triptych.bitsys.networks import listing, precision
+from triptych.bitsys.networks.integer import Input, Network
+from triptych.errors import ParameterError
+
+table = st.lists(
+    st.fixed_dictionaries({w: st.tuples(st.integers(1, 50), st.integers(-8, 64)) for w in precision.WIDTHS}),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(table, st.integers(0, 220))
+@settings(max_examples=60, deadline=None)
+def test_dynamic_programme_is_brute_force(rows, budget):
+    times = [{w: cell[0] for w, cell in row.items()} for row in rows]
+    harms = [{w: cell[1] / 16 for w, cell in row.items()} for row in rows]  # sums are exact
+    assert precision.best(times, harms, budget) == precision.brute_force(times, harms, budget)
+
+
+def tfc():
+    sizes = [(64, 784), (64, 64), (64, 64), (10, 64)]
+    layers = [
+        Layer(
+            f"dense {i}",
+            np.ones((m, 1, 1, k), np.int64),
+            2,
+            "unsigned",
+            "signed",
+            Thresholds(np.zeros((m, 3), np.int64)) if i < 3 else Raw(np.zeros(m, np.int64)),
+        )
+        for i, (m, k) in enumerate(sizes)
+    ]
+    return Network("tfc", Input((1, 1, 784), 3, 0, 0, 3), tuple(layers), np.ones(10), np.zeros(10))
+
+
+@pytest.mark.parametrize("dataflow", ["systolic", "single_layer"])
+def test_cycles_of_layers_add_up_whatever_the_mix(dataflow):
+    machine = Machine(dataflow)
+    times = precision.cycles(tfc(), machine)
+    for widths in [(8, 4, 2, 1), (1, 2, 4, 8), (1, 1, 1, 8)]:
+        program = precision.assemble(machine, precision.blank(tfc(), widths), (1, 1), 1)
+        each = [one.total for one in predict(machine, program.instructions)]
+        assert each == [time[width] for time, width in zip(times, widths, strict=True)]
+
+
+def test_a_listing_tells_every_layer():
+    program = tfc().assemble(Machine(), images=2)
+    text = listing.listing(program)
+    assert text.count("2 bits, unsigned × signed") == 4
+    assert "784" not in text.splitlines()[0]
+    assert "196 = 1 × 1 × 196" in text  # four 2-bit values to a container
+    assert Instruction.decode(int(text.split()[1], 16)) == program.instructions[0]
+
+
+def test_another_number_of_widths():
+    with pytest.raises(ParameterError, match="3 widths for 4 layers"):
+        precision.blank(tfc(), (1, 1, 1))
