@@ -90,7 +90,7 @@ class Suite:
         if key not in self._twins:
             self._twins[key] = self._play(twin, seed, None, attack)
         attacker = self._play(attack.play, seed, weak, attack)
-        self._told(f"{attack.name}{f' without {weak}' if weak else ''}")
+        self._told(f"{attack.name}{f' [{weak}]' if weak else ''}")
         return Duel(attack, seed, weak, attacker, self._twins[key])
 
     def honest(self, agent: Honest, seed: int = 0) -> Verdict:
@@ -125,7 +125,7 @@ def attack_table(duels: Iterable[Duel]) -> pd.DataFrame:
                 "reach": duel.attack.reach,
                 "tries": duel.attack.tries,
                 "meets": duel.attack.meets,
-                "build": f"without {duel.weak}" if duel.weak else "whole",
+                "build": str(duel.weak) if duel.weak else "whole",
                 "seed": duel.seed,
                 "twin": None if duel.twin.score is None else 100 * duel.twin.score,
                 "attacker": None if duel.attacker.score is None else 100 * duel.attacker.score,
