@@ -30,6 +30,24 @@ HINT = "the profiles smoke, quick and full need no network; for paper, connect a
 
 
 @dataclass(frozen=True)
+class Pinned:
+    """A data set of the paper's schema on the Hugging Face hub, pinned to a revision and to the bytes of two files.
+
+    `files` maps the names of the corpus file and of the question file, in this order, to their sha256 (hex).
+    """
+
+    repository: str
+    revision: str
+    files: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if len(self.files) != 2:
+            raise ParameterError(
+                f"{self.repository}: {len(self.files)} files are named", "the corpus, then the questions"
+            )
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """What an experiment needs: texts, passages, questions in one or two phrasings, and what is wrong with the data."""
 
@@ -71,54 +89,64 @@ def legal_rag_bench(endpoint: str | None = None) -> Benchmark:
     Verified by sha256 against the pinned revision. Raises DataError without a network on first use, or when a byte
     differs. `endpoint` is another Hugging Face hub (a mirror).
     """
-    files = {name: _fetch(name, digest, endpoint) for name, digest in FILES.items()}
-    return read(files["corpus.jsonl"], files["qa.jsonl"])
+    return from_hub(Pinned(REPOSITORY, REVISION, FILES), endpoint)
 
 
-def _fetch(name: str, digest: str, endpoint: str | None) -> Path:
-    kept = paths.cache() / "legal-rag-bench" / REVISION / name
+def from_hub(source: Pinned, endpoint: str | None = None) -> Benchmark:
+    """Any data set of the paper's schema from a hub, JSONL or parquet. Errors as `legal_rag_bench` and `read`.
+
+    The two files are fetched by name, so that the hub's default configuration (the paper's is `corpus`, with a
+    `footnotes` column that its card does not declare) plays no part.
+    """
+    corpus_file, qa_file = (_fetch(source, name, digest, endpoint) for name, digest in source.files.items())
+    return read(corpus_file, qa_file, source.repository)
+
+
+def _fetch(source: Pinned, name: str, digest: str, endpoint: str | None) -> Path:
+    kept = paths.cache() / "hub" / source.repository.replace("/", "--") / source.revision / name
     if not kept.exists():
-        downloaded = _download(name, endpoint)
-        _verify(downloaded, name, digest)
+        downloaded = _download(source, name, endpoint)
+        _verify(source, downloaded, digest)
         kept.parent.mkdir(parents=True, exist_ok=True)
         partial = kept.with_suffix(".partial")
         shutil.copyfile(downloaded, partial)
         partial.replace(kept)
-    _verify(kept, name, digest)
+    _verify(source, kept, digest)
     return kept
 
 
-def _download(name: str, endpoint: str | None) -> Path:
+def _download(source: Pinned, name: str, endpoint: str | None) -> Path:
     import httpx
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     hub = HfApi(endpoint=endpoint)
     try:
-        listed = hub.list_repo_files(REPOSITORY, repo_type="dataset", revision=REVISION)
+        listed = hub.list_repo_files(source.repository, repo_type="dataset", revision=source.revision)
         found = [path for path in listed if Path(path).name == name]
         if len(found) != 1:
-            raise DataError(f"{REPOSITORY} has {len(found)} files called {name} at {REVISION[:12]}", HINT)
-        return Path(hub.hf_hub_download(REPOSITORY, found[0], repo_type="dataset", revision=REVISION))
+            raise DataError(f"{source.repository} has {len(found)} files called {name} at {source.revision[:12]}", HINT)
+        return Path(hub.hf_hub_download(source.repository, found[0], repo_type="dataset", revision=source.revision))
     except (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        raise DataError(f"could not download {name} of {REPOSITORY}: {_first_line(error)}", HINT) from None
+        raise DataError(f"could not download {name} of {source.repository}: {_first_line(error)}", HINT) from None
 
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _verify(path: Path, name: str, digest: str) -> None:
+def _verify(source: Pinned, path: Path, digest: str) -> None:
     got = data.sha256(path)
     if got != digest:
         raise DataError(
-            f"{name} of {REPOSITORY} is not the pinned file\n  expected sha256 {digest}\n  got             {got}",
-            f"rm {path} and run again; the pinned revision is {REVISION[:12]}",
+            f"{path.name} of {source.repository} is not the pinned file\n  expected sha256 {digest}\n"
+            f"  got             {got}",
+            f"rm {path} and run again; the pinned revision is {source.revision[:12]}",
         )
 
 
-def read(corpus_file: Path, qa_file: Path) -> Benchmark:
-    """A benchmark in the paper's schema.
+def read(corpus_file: Path, qa_file: Path, name: str = REPOSITORY) -> Benchmark:
+    """A benchmark in the paper's schema, from local files: .parquet, anything else is read as JSON lines.
 
     corpus: id, title, text, footnotes; qa: id, question, answer, relevant_passage_id. Only the text is used. Ids are
     compared as strings, because some files hold them as numbers. Raises DataError for a double or missing id, a
@@ -126,17 +154,18 @@ def read(corpus_file: Path, qa_file: Path) -> Benchmark:
     """
     articles: dict[str, Article] = {}
     for number, row in enumerate(_rows(corpus_file, ("id", "text"))):
-        name = str(row["id"])
-        if name in articles:
-            raise DataError(f"{corpus_file.name}: passage {name} is there twice", "ids are unique")
+        own = str(row["id"])
+        if own in articles:
+            raise DataError(f"{corpus_file.name}: passage {own} is there twice", "ids are unique")
         text = row["text"] or ""
-        articles[name] = Article(name, "book", number, text, len(text))
+        articles[own] = Article(own, "book", number, text, len(text))
     if not articles:
         raise DataError(f"{corpus_file.name} holds no passages", "one JSON object a line")
-    acts = {"book": Act("book", REPOSITORY, "book", "Criminal Charge Book", "")}
-    texts = Corpus(REPOSITORY, acts, articles)
+    paper = name == REPOSITORY
+    acts = {"book": Act("book", name, "book", "Criminal Charge Book" if paper else name, "")}
+    texts = Corpus(name, acts, articles)
     return Benchmark(
-        name="Legal RAG Bench",
+        name="Legal RAG Bench" if paper else name,
         corpus=texts,
         passages=chunk.as_given(texts),
         questions=_asked(qa_file, texts),
@@ -185,9 +214,11 @@ def _rows(path: Path, needed: Sequence[str]) -> list[Mapping[str, Any]]:
     try:
         # In memory, with a cache of its own per content: datasets would serve older rows of a file that has changed.
         folder = paths.cache() / "datasets" / data.sha256(path)[:16]
-        table = Dataset.from_json(str(path), cache_dir=str(folder), keep_in_memory=True)
+        make = Dataset.from_parquet if path.suffix == ".parquet" else Dataset.from_json
+        table = make(str(path), cache_dir=str(folder), keep_in_memory=True)
     except Exception as error:  # datasets wraps every failure of its reader differently
-        raise DataError(f"{path.name} cannot be read as JSON lines: {_first_line(error)}", HINT) from None
+        kind = "parquet" if path.suffix == ".parquet" else "JSON lines"
+        raise DataError(f"{path.name} cannot be read as {kind}: {_first_line(error)}", HINT) from None
     columns = set(getattr(table, "column_names", []))
     if missing := [name for name in needed if name not in columns]:
         raise DataError(f"{path.name} has no column {missing[0]!r}", f"columns: {', '.join(sorted(columns))}")

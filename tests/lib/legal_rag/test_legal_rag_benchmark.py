@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from triptych.errors import DataError, ParameterError
@@ -81,7 +82,7 @@ def test_no_network_is_a_clear_error(own_cache: Path, monkeypatch: pytest.Monkey
     with pytest.raises(DataError, match=r"could not download corpus\.jsonl of isaacus/legal-rag-bench") as caught:
         benchmark.legal_rag_bench(endpoint="http://127.0.0.1:9")  # the discard port: nobody listens
     assert "need no network" in str(caught.value)
-    assert not (own_cache / "legal-rag-bench").exists()
+    assert not (own_cache / "hub").exists()
 
 
 def test_other_bytes_than_the_pinned_are_refused(
@@ -89,11 +90,11 @@ def test_other_bytes_than_the_pinned_are_refused(
 ) -> None:
     corpus, qa = files(tmp_path)
     served = {"corpus.jsonl": corpus, "qa.jsonl": qa}
-    monkeypatch.setattr(benchmark, "_download", lambda name, endpoint: served[name])
+    monkeypatch.setattr(benchmark, "_download", lambda source, name, endpoint: served[name])
     with pytest.raises(DataError, match="not the pinned file") as caught:
         benchmark.legal_rag_bench()
     assert benchmark.FILES["corpus.jsonl"] in str(caught.value)
-    assert not list(own_cache.glob("legal-rag-bench/**/*.jsonl"))
+    assert not list(own_cache.glob("hub/**/*.jsonl"))
 
 
 def test_verified_files_are_kept_and_need_no_network(
@@ -102,18 +103,38 @@ def test_verified_files_are_kept_and_need_no_network(
     corpus, qa = files(tmp_path)
     served = {"corpus.jsonl": corpus, "qa.jsonl": qa}
     monkeypatch.setattr(benchmark, "FILES", {name: benchmark.data.sha256(path) for name, path in served.items()})
-    monkeypatch.setattr(benchmark, "_download", lambda name, endpoint: served[name])
+    monkeypatch.setattr(benchmark, "_download", lambda source, name, endpoint: served[name])
     assert len(benchmark.legal_rag_bench().passages) == 3
 
-    def offline(name: str, endpoint: str | None) -> Path:
+    def offline(source: benchmark.Pinned, name: str, endpoint: str | None) -> Path:
         raise AssertionError("downloaded again")
 
     monkeypatch.setattr(benchmark, "_download", offline)
     assert len(benchmark.legal_rag_bench().passages) == 3
-    kept = next(own_cache.glob("legal-rag-bench/**/corpus.jsonl"))
+    kept = next(own_cache.glob("hub/**/corpus.jsonl"))
     kept.write_text(kept.read_text() + "{}\n")
     with pytest.raises(DataError, match="not the pinned file"):
         benchmark.legal_rag_bench()
+
+
+def test_parquet_and_other_data_sets_of_the_schema(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: dict[str, Path] = {}
+    for name, rows in (("corpus.parquet", CORPUS), ("qa.parquet", QA)):
+        served[name] = tmp_path / name
+        pd.DataFrame(rows).to_parquet(served[name])
+    monkeypatch.setattr(benchmark, "_download", lambda source, name, endpoint: served[name])
+    pins = {name: benchmark.data.sha256(path) for name, path in served.items()}
+    made = benchmark.from_hub(benchmark.Pinned("someone/else", "abc", pins))
+    assert (made.name, len(made.passages), made.questions[0].id) == ("someone/else", 3, "1")
+    assert next(own_cache.glob("hub/someone--else/abc/qa.parquet"))
+    with pytest.raises(ParameterError, match="1 files are named"):
+        benchmark.Pinned("someone/else", "abc", {"corpus.parquet": "0"})
+    broken = tmp_path / "broken.parquet"
+    broken.write_text("no parquet")
+    with pytest.raises(DataError, match="cannot be read as parquet"):
+        benchmark.read(broken, served["qa.parquet"])
 
 
 def test_our_benchmark_in_part() -> None:
