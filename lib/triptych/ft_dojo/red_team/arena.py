@@ -44,7 +44,9 @@ LIMITS = Limits(
     disk=8_000_000,
     output=100_000,
     processes=16,
-    full_script=ScriptLimits(wall=20.0, cpu=8.0, nominal=0.1),
+    # Wide walls for honest scripts, however busy the machine; the attack on the clock has limits of its own.
+    debug_script=ScriptLimits(wall=60.0, cpu=8.0, nominal=0.05),
+    full_script=ScriptLimits(wall=60.0, cpu=8.0, nominal=0.1),
 )
 KEY = "RED_TEAM_API_KEY"  # in the environment of the process that runs the session, as an agent's own key would be
 SLACK = 2.0  # wall seconds that a kill may be late
