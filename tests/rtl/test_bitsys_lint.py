@@ -8,13 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from triptych import paths
 from triptych.bitsys import tools
-from triptych.bitsys.design import KINDS, Design
+from triptych.bitsys.accelerator import simulate
+from triptych.bitsys.accelerator.machine import Machine
+from triptych.bitsys.design import KINDS, Design, needed
 
 DESIGNS = [
     Design(4, (1, 2, 4)),
@@ -39,13 +42,26 @@ RIVALS = [
     for n, widths in ((4, (1, 2, 4)), (8, (1, 2, 4, 8)), (16, (1, 2, 4, 8, 16)), (8, (1,)), (8, (8,)), (8, (2, 4)))
 ]
 
+MACHINES = [
+    Machine("systolic"),
+    Machine("systolic", "fixed", rows=1, columns=2, port_bits=1),
+    Machine("systolic", "mtree", rows=3, columns=8, port_bits=16, widths=(2, 8)),
+    Machine("single_layer", "bitshift"),
+    Machine("single_layer", rows=1, columns=2, port_bits=16, widths=(8,)),
+    Machine("single_layer", "fixed", rows=16, columns=16),
+]
+
 
 def verilator_lint(design: Design, sources: list[Path]) -> str:
+    return lint(design.top, design.parameters, sources)
+
+
+def lint(top: str, settings: Mapping[str, int], sources: list[Path]) -> str:
     found = tools.verilator()
-    parameters = [f"-G{name}={value}" for name, value in design.parameters.items()]
+    parameters = [f"-G{name}={value}" for name, value in settings.items()]
     files = [paths.rtl() / "lint" / "verilator.vlt", *sources]
     done = subprocess.run(
-        [found.folder / "verilator", "--lint-only", "-Wall", "--top-module", design.top, *parameters, *files],
+        [found.folder / "verilator", "--lint-only", "-Wall", "--top-module", top, *parameters, *files],
         env=found.settings(),
         capture_output=True,
         text=True,
@@ -57,6 +73,31 @@ def verilator_lint(design: Design, sources: list[Path]) -> str:
 @pytest.mark.parametrize("design", [*DESIGNS, *RIVALS], ids=lambda design: f"{design.top} {design.n}: {design.widths}")
 def test_verilator_has_no_complaint(design: Design) -> None:
     assert verilator_lint(design, design.sources) == ""
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: f"{machine.label} {machine.widths}")
+def test_verilator_has_no_complaint_about_an_accelerator(machine: Machine) -> None:
+    rtl = paths.rtl()
+    parameters = {name: value for name, value in simulate.parameters(machine).items() if name != "Systolic"}
+    sources = needed(machine.dataflow, [rtl / "bitsys", rtl / "baselines", rtl / "accelerators"])
+    assert lint(machine.dataflow, parameters, sources) == ""
+
+
+ILLEGAL = [
+    ({"Rows": 0}, "Rows = 0 must be from 1 to 64"),
+    ({"Columns": 6}, "Columns = 6 must be a power of two from 2 to 64"),
+    ({"N": 16}, "N = 16, AccWidth = 32 must be 8 and 32"),
+    ({"Kind": 3}, "Kind = 3 must take a token a cycle"),
+    ({"PortBits": 24}, "PortBits = 24 must divide LineBits = 32"),
+    ({"TableLines": 1}, "TableLines = 1, Instructions = 32 must each be at least 2"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "words"), ILLEGAL, ids=str)
+def test_an_accelerator_refuses_an_illegal_parameter_with_its_value(parameters: dict[str, int], words: str) -> None:
+    rtl = paths.rtl()
+    sources = needed("systolic", [rtl / "bitsys", rtl / "baselines", rtl / "accelerators"])
+    assert words in lint("systolic", parameters, sources)
 
 
 def test_the_lint_would_complain(tmp_path: Path) -> None:
