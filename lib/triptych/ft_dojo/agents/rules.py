@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from triptych.ft_dojo.agents import scripts
 from triptych.ft_dojo.agents.plan import Hypothesis, Plan, Situation, Tried
+from triptych.ft_dojo.environment.budget import Spent
 from triptych.ft_dojo.environment.observations import ErrorObservation
 from triptych.ft_dojo.tiny import FINE_TUNE
 from triptych.ft_dojo.trainer import TrainSpec
@@ -134,14 +135,15 @@ class Strategist:
 
         Without history it cannot build on anything: it draws one of the changes, from the start, by the seed and turn.
         """
-        if situation.best is None:
-            if situation.turn == 0 or not situation.siblings:
-                return self._first(situation) if situation.turn == 0 else self._drawn(situation)
-            return self._first(situation, gentle=True)
+        ran = [sibling for sibling in situation.siblings if sibling.runs]
+        best = situation.best or max(ran, key=lambda sibling: sibling.mean, default=None)
+        if best is None:
+            if situation.turn and not situation.siblings:
+                return self._drawn(situation)
+            return self._first(situation, gentle=bool(situation.turn))
         tried = {sibling.plan.key for sibling in situation.siblings}
-        options = [*self._spec_changes(situation.best), *self._data_changes(situation)]
-        for plan in options:
-            if plan.key not in tried and self._affordable(plan, situation):
+        for plan in [*self._spec_changes(best), *self._data_changes(situation, best)]:
+            if plan.key not in tried and _affordable(plan, best, situation.left):
                 return plan
         return None
 
@@ -187,16 +189,15 @@ class Strategist:
             if rule.when(best)
         ]
 
-    def _data_changes(self, situation: Situation) -> list[Plan]:
+    def _data_changes(self, situation: Situation, best: Tried) -> list[Plan]:
         """The best plan without each of its riskier cleaning steps."""
-        assert situation.best is not None
-        best = situation.best.plan
-        risky = [rule for rule in DATA_RULES if rule.step in best.steps and not rule.safe]
+        steps = best.plan.steps
+        risky = [rule for rule in DATA_RULES if rule.step in steps and not rule.safe]
         return [
             self._plan(
                 situation,
-                tuple(name for name in best.steps if name != rule.step),
-                best.spec,
+                tuple(name for name in steps if name != rule.step),
+                best.plan.spec,
                 _hypothesis(f"without {rule.step}", f"{rule.step} may leave out sound rows", "val falls"),
             )
             for rule in risky
@@ -211,14 +212,12 @@ class Strategist:
         script = scripts.cleaning(steps, situation.look.expected, most=2000)
         return Plan(script=script, spec=spec, hypothesis=hypothesis, steps=steps)
 
-    def _affordable(self, plan: Plan, situation: Situation) -> bool:
-        """By what the best plan's training cost, step for step."""
-        best = situation.best
-        if best is None or not best.nominal:
-            return True
-        price = best.nominal * (plan.spec.steps or 1) / (best.plan.spec.steps or 1)
-        new_data = 0.0 if plan.script == best.plan.script else 0.3
-        return price + new_data + RESERVE <= situation.left.nominal_cpu
+
+def _affordable(plan: Plan, best: Tried, left: Spent) -> bool:
+    """By what the best plan's training cost, step for step."""
+    price = best.nominal * (plan.spec.steps or 1) / (best.plan.spec.steps or 1)
+    new_data = 0.0 if plan.script == best.plan.script else 0.3
+    return price + new_data + RESERVE <= left.nominal_cpu
 
 
 _SAFE = {rule.step for rule in DATA_RULES if rule.safe}

@@ -17,6 +17,7 @@ from played_run import CLEAN
 from pydantic import ValidationError
 from scipy.stats import binomtest
 
+from triptych import tables
 from triptych.errors import DataError
 from triptych.ft_dojo import trajectory, trajectory_atif, trajectory_view
 from triptych.ft_dojo.environment.actions import ABTest, Evaluate, Inspect, RunDataScript, Submit, Train
@@ -165,3 +166,11 @@ def test_an_interval_is_wilsons_and_its_rounding(counts: tuple[int, int]) -> Non
     expected = binomtest(right, n).proportion_ci(method="wilson")
     assert low == pytest.approx(max(expected.low - 0.005, 0), abs=1e-9)
     assert high == pytest.approx(min(expected.high + 0.005, 1), abs=1e-9)
+
+
+def test_a_fragment_is_a_result(tmp_path: Path) -> None:
+    path = tables.write("<p>what was done</p>", tmp_path / "trajectory.html")
+    assert tables.read(path) == "<p>what was done</p>\n"
+    for value, name in (({"a": 1}, "trajectory.html"), ("<p>", "facts.json")):
+        with pytest.raises(TypeError, match=name):
+            tables.write(value, tmp_path / name)

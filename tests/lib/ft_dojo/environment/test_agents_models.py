@@ -1,0 +1,195 @@
+"""A language model that misbehaves in every way: the run ends with a verdict, and what it cost is in the ledger."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from triptych.ft_dojo.agents.ft_agent import FTAgent
+from triptych.ft_dojo.agents.models import ModelProposer, ToolAgent
+from triptych.ft_dojo.agents.plan import Verdict
+from triptych.ft_dojo.environment.session import Session
+from triptych.llm import Cached, OpenAICompatible, Price
+
+Begin = Callable[..., Session]
+BUDGET = {"nominal_cpu": 2.5, "evaluations": 6, "actions": 30, "llm_tokens": 60_000}
+PRICE = Price(prompt=1.0, completion=2.0)
+PLAN = {
+    "factor": "data", "direction": "up", "mechanism": "cleaner", "falsifier": "val falls", "cleaning": ["drop_blank"],
+    "training": {"steps": 6, "warmup": 0},
+}  # fmt: skip
+pytestmark = pytest.mark.usefixtures("isolated")
+
+
+class Server:
+    """An OpenAI-compatible endpoint on the loopback that answers as a test says, and counts what it charged."""
+
+    def __init__(self) -> None:
+        self.reply: Callable[[int], str] = lambda turn: "hello"
+        self.status, self.pause, self.usage = 200, 0.0, {"prompt_tokens": 40, "completion_tokens": 10}
+        self.asked = self.answered = 0
+        self.headers: list[str] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                outer.asked += 1
+                time.sleep(outer.pause)
+                body = json.dumps(
+                    {
+                        "choices": [{"message": {"role": "assistant", "content": outer.reply(outer.asked)}}],
+                        "usage": outer.usage,
+                    }
+                    if outer.status == 200
+                    else {"error": {"message": "no"}}
+                ).encode()
+                try:
+                    self.send_response(outer.status)
+                    self.send_header("content-length", str(len(body)))
+                    self.send_header("retry-after", "0")
+                    self.end_headers()
+                    self.wfile.write(body)
+                    outer.answered += outer.status == 200
+                except OSError:  # the client had enough
+                    return
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.http.serve_forever, daemon=True)
+        self.thread.start()
+
+    @property
+    def client(self) -> OpenAICompatible:
+        address = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
+        return OpenAICompatible("some-model", address, "secret-key", timeout=0.5, retries=1)
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+def ft(session: Session, server: Server) -> Verdict:
+    return FTAgent(ModelProposer(server.client, session, PRICE)).play(session)
+
+
+def tool(session: Session, server: Server) -> Verdict:
+    return ToolAgent(server.client, PRICE).play(session)
+
+
+def charged(session: Session, server: Server) -> None:
+    """The ledger against the server's own counter."""
+    total = session.ledger.total()
+    assert total.llm_tokens == server.answered * sum(server.usage.values())
+    money = server.answered * (server.usage["prompt_tokens"] * 1.0 + server.usage["completion_tokens"] * 2.0) / 1e6
+    assert total.money == pytest.approx(money, abs=1e-6)
+    assert b"secret-key" not in (session.folder / "journal.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("play", [ft, tool])
+@pytest.mark.parametrize("fault", ["down", "slow", "429", "prose"])
+def test_a_model_that_cannot_be_used_ends_the_run(begin: Begin, server: Server, play: object, fault: str) -> None:
+    session = begin(**BUDGET)
+    if fault == "down":
+        server.close()
+    server.pause = 1.0 if fault == "slow" else 0.0
+    server.status = 429 if fault == "429" else 200
+    verdict = play(session, server)
+    assert verdict.ended == "submitted" and verdict.model == "base" and session.done
+    assert "model" in verdict.proposer and verdict.reason
+    if fault in ("down", "429"):
+        assert server.answered == 0
+    if fault == "prose":
+        assert server.answered == 3
+    if fault != "slow":
+        charged(session, server)
+
+
+def test_the_same_failed_plan_for_ever(begin: Begin, server: Server) -> None:
+    server.reply = lambda turn: json.dumps({**PLAN, "code": "1/0"})
+    session = begin(**BUDGET)
+    verdict = ft(session, server)
+    assert verdict.ended == "submitted" and "repeated itself" in verdict.reason
+    assert session.ledger.total().nominal_cpu < 1.0
+    charged(session, server)
+
+
+def test_a_good_plan_is_carried_out_and_improper_training_is_asked_for_again(begin: Begin, server: Server) -> None:
+    answers = [{**PLAN, "training": {"stpes": 5}}, PLAN, {**PLAN, "stop": True}]
+    server.reply = lambda turn: json.dumps(answers[min(turn, 3) - 1])
+    session = begin(**BUDGET)
+    verdict = ft(session, server)
+    assert verdict.tried == 1 and verdict.model != "base" and server.asked == 3
+    charged(session, server)
+
+
+def test_actions_that_do_not_exist(begin: Begin, server: Server) -> None:
+    server.reply = lambda turn: json.dumps({"kind": "conquer", "turn": turn})
+    session = begin(**BUDGET)
+    verdict = tool(session, server)
+    assert verdict.reason and session.done
+    errors = [row for row in session.ledger.rows if row[1] == "malformed"]
+    assert len(errors) >= 3, "each is charged an action"
+    charged(session, server)
+
+
+def test_one_reply_over_the_whole_budget(begin: Begin, server: Server) -> None:
+    server.usage = {"prompt_tokens": 100, "completion_tokens": 900_000}
+    server.reply = lambda turn: json.dumps({"kind": "inspect", "path": "instruction.md"})
+    for play, name in ((tool, "tool"), (ft, "ft")):
+        before = server.answered
+        session = begin(name, **BUDGET)
+        verdict = play(session, server)
+        assert verdict.ended == "submitted" and server.answered == before + 1, "nothing more is asked"
+        assert session.ledger.total().llm_tokens == 900_100 and session.ledger.left().llm_tokens == 0
+
+
+def test_a_tool_agent_plays_a_whole_run_and_a_recording_replays_it(
+    begin: Begin, server: Server, tmp_path: object
+) -> None:
+    code = "import shutil, json\nrow = {'prompt': 'a', 'completion': 'b'}\n" + (
+        "open('out/train.jsonl', 'w').write((json.dumps(row) + chr(10)) * 20)"
+    )
+    actions: list[dict[str, object]] = [
+        {"kind": "run_data_script", "code": code},
+        {"kind": "train", "spec": {"steps": 3, "batch": 4}, "data": ""},
+        {"kind": "evaluate", "model": "", "n": 10},
+        {"kind": "submit", "model": ""},
+    ]
+    session = begin("live", **BUDGET)
+
+    def reply(turn: int) -> str:
+        action = dict(actions[turn - 1])
+        if "data" in action:
+            action["data"] = next(iter(session.data))
+        if "model" in action:
+            action["model"] = next(iter(session.models))
+        return f"I do this: {json.dumps(action)}"
+
+    server.reply = reply
+    path = tmp_path / "talk.jsonl"
+    live = ToolAgent(Cached(server.client, path, remake="again"), PRICE).play(session)
+    assert live.ended == "submitted" and live.model in session.models and live.reason == "it ended the run itself"
+    charged(session, server)
+    again = begin("replayed", **BUDGET)
+    replay = Cached(server.client, path, remake="again", live=False)
+    verdict = ToolAgent(replay, PRICE, recorded=True).play(again)
+    assert verdict.model == live.model and verdict.proposer == "recorded some-model" and server.asked == 4
+    assert (again.folder / "journal.jsonl").read_bytes() == (session.folder / "journal.jsonl").read_bytes()
+    other = begin("other", **{**BUDGET, "samples": 50})  # the instruction reads otherwise: the recording does not match
+    lost = ToolAgent(replay, PRICE, recorded=True).play(other)
+    assert lost.ended == "submitted" and lost.model == "base" and "no recorded answer" in lost.reason
