@@ -1,4 +1,10 @@
-"""Agreement on published worked examples; corrections for judge error by simulation with known truth."""
+"""Agreement on worked examples; corrections for judge error by simulation with known truth.
+
+The printed figures of irrCAC's and epiR's documentation and of Gwet (2002) were written down from memory: the sources
+could not be opened here, so no page is cited. Each value is therefore also re-derived by arithmetic below, except the
+standard error of AC1 on the four judges, which only has the remembered figure. Lang and Reiczigel's interval has no
+worked example here; its coverage is simulated.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +20,8 @@ from triptych.errors import DataError, ParameterError
 from triptych.legal_rag import agreement, judge_error
 from triptych.legal_rag.judge_error import Checked
 
-# Krippendorff's example of 4 raters and 12 units, data set cac.raw4raters of Gwet's irrCAC; its documentation prints
-# AC1 0.77544 with standard error 0.14295, and Krippendorff's α 0.74342.
+# Krippendorff's example of 4 raters and 12 units, data set cac.raw4raters of Gwet's irrCAC. As remembered, its
+# documentation prints AC1 0.77544 with standard error 0.14295, and Krippendorff's α 0.74342.
 FOUR = (
     (1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None),
     (1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3),
@@ -33,13 +39,26 @@ def test_gwets_and_krippendorffs_published_example():
     found = agreement.gwet_ac1(FOUR)
     assert (round(found.value, 5), round(found.error, 5)) == (0.77544, 0.14295)
     assert round(agreement.krippendorff_alpha(FOUR).value, 5) == 0.74342
+    units = [[value for value in unit if value is not None] for unit in zip(*FOUR, strict=True)]
+    pairs = [[(a, b) for i, a in enumerate(unit) for j, b in enumerate(unit) if i != j] for unit in units]
+    agreed = [sum(a == b for a, b in each) / len(each) for each in pairs if each]
+    used = [[unit.count(k) / len(unit) for unit in units] for k in range(1, 6)]
+    chance = sum(math.fsum(share) / 12 * (1 - math.fsum(share) / 12) for share in used) / 4
+    observed = sum(agreed) / len(agreed)
+    assert found.value == pytest.approx((observed - chance) / (1 - chance), abs=1e-12)
+    values = [value for unit in units if len(unit) > 1 for value in unit]  # α: only units with two verdicts or more
+    apart = sum(sum(a != b for a, b in each) / (len(unit) - 1) for each, unit in zip(pairs, units, strict=True) if each)
+    by_chance = sum(a != b for a in values for b in values) / (len(values) - 1)
+    assert agreement.krippendorff_alpha(FOUR).value == pytest.approx(1 - apart / by_chance, abs=1e-12)
 
 
 def test_the_abstractors_table_of_irrcac():
-    """cont3x3abstractors: its vignette prints κ 0.7964094, SE 0.05891072."""
+    """cont3x3abstractors: its vignette, as remembered, prints κ 0.7964094, SE 0.05891072; κ again by arithmetic."""
     judges = from_table([[13, 0, 0], [0, 20, 7], [0, 4, 56]])
     kappa = agreement.cohen_kappa(*judges)
     assert kappa.value == pytest.approx(0.7964094, abs=5e-8)
+    rows, columns = np.array([13, 27, 60]) / 100, np.array([13, 24, 63]) / 100
+    assert kappa.value == pytest.approx((0.89 - rows @ columns) / (1 - rows @ columns), abs=1e-12)
     assert kappa.error == pytest.approx(0.05891072, abs=5e-4)  # irrCAC divides by n − 1 where statsmodels divides by n
     ac1 = agreement.gwet_ac1(judges)
     shares = np.array([26, 51, 123]) / 200  # means of the two margins: 13+13, 27+24, 60+63
@@ -96,8 +115,9 @@ def test_exact_intervals_are_clopper_and_pearsons(successes, trials):
 
 
 def test_rogan_gladen_on_the_brucellosis_example():
-    """23 of 150 positive, sensitivity 0.96, specificity 0.89: 5.1 per 100, the worked example of epiR's epi.prev."""
+    """23 of 150 positive, sensitivity 0.96, specificity 0.89: 5.1 per 100, as remembered from epiR's epi.prev."""
     assert round(100 * judge_error.rogan_gladen(23 / 150, 0.96, 0.89), 1) == 5.1
+    assert judge_error.rogan_gladen(23 / 150, 0.96, 0.89) == pytest.approx((23 / 150 - 0.11) / 0.85, abs=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
