@@ -318,18 +318,23 @@ class Usage:
 
 
 def usage(pid: int, limit: int | None) -> Usage:
-    """What the tree below `pid` uses. Where resident sizes sum to more than `limit`, shared pages are counted once."""
+    """What the tree below `pid` uses.
+
+    Where resident sizes sum to more than `limit`, shared pages are counted once; that takes its time, so it is left
+    out where one process alone is over.
+    """
     family = _family(pid)
-    memory, cpu = 0, 0.0
+    memory, largest, cpu = 0, 0, 0.0
     for member in family:
         try:
             with member.oneshot():
                 times = member.cpu_times()
                 cpu += times.user + times.system + times.children_user + times.children_system
-                memory += member.memory_info().rss
+                resident = member.memory_info().rss
+                memory, largest = memory + resident, max(largest, resident)
         except psutil.Error:
             continue
-    if limit is not None and memory > limit:
+    if limit is not None and largest <= limit < memory:
         memory = sum(map(_proportional, family))
     return Usage(memory, cpu, len(family))
 
