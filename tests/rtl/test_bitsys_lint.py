@@ -48,7 +48,7 @@ MACHINES = [
     Machine("systolic", "mtree", rows=3, columns=8, port_bits=16, widths=(2, 8)),
     Machine("single_layer", "bitshift"),
     Machine("single_layer", rows=1, columns=2, port_bits=16, widths=(8,)),
-    Machine("single_layer", "fixed", rows=16, columns=16),
+    Machine("single_layer", "fixed", rows=8, columns=8),
 ]
 
 
