@@ -6,6 +6,7 @@ unsloth patches torch, transformers and trl for the whole process, so it never s
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -92,12 +93,23 @@ def fine_tune(
     """Score `test`, fine-tune on `train` with unsloth, score again.
 
     `model` is a folder, "smollm2-135m" or a Hugging Face id; an id needs the network and a GPU. Raises ParameterError
-    for an id without a GPU, ModelError with the last lines of the worker when it fails.
+    for an id without a GPU, for what unsloth's loop does not offer here (packing, label smoothing) and when memory will
+    not do (`memory_needed`), ModelError with the last lines of the worker when it fails.
     """
+    if spec.packing or spec.label_smoothing:
+        # trl's packing lets texts see one another, and unsloth's own loss knows no smoothing: neither would be this.
+        raise ParameterError(
+            "unsloth trains without packing and label smoothing", "leave them out, or tune the tiny base"
+        )
     folder = str(smollm2()) if model == SMOLLM2 else model
     local = Path(folder).is_dir()
     if not local:
         _require_gpu(model)
+    elif (needed := memory_needed(Path(folder), spec)) > (free := _memory_free()):
+        raise ParameterError(
+            f"training {model!r} needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free",
+            "a smaller batch, or method='lora'",
+        )
     job = Job(model=folder, train=[_pair(item) for item in train], test=[_row(item) for item in test], spec=spec)
     environment = {
         **os.environ,
@@ -141,6 +153,36 @@ def fine_tune(
     if code or run is None or scored.keys() != {"before", "after"}:
         raise ModelError(f"unsloth's worker ended with status {code}:\n{tail}", "python -m triptych doctor")
     return FineTuning(scored["before"], scored["after"], run)
+
+
+def memory_needed(folder: Path, spec: TrainSpec, longest: int = 256) -> int:
+    """Bytes that training the model in `folder` takes, estimated before the start; 0 if it cannot be told.
+
+    Weights (with gradients and Adam's two moments for a full fine-tuning) as 32-bit numbers, a layer's activations as
+    in Korthikanti et al. 2022 (arXiv 2205.05198, eq. 2, doubled for 32 bits), and logits with their gradients.
+    """
+    config, weights = folder / "config.json", list(folder.glob("*.safetensors"))
+    if not config.exists() or not weights:
+        return 0
+    known = json.loads(config.read_text("utf-8"))
+    hidden, heads = known["hidden_size"], known["num_attention_heads"]
+    cells = spec.batch * longest
+    layers = known["num_hidden_layers"] * 2 * cells * hidden * (34 + 5 * heads * longest / hidden)
+    copies = 4 if spec.method == "full" else 1
+    return int(copies * sum(path.stat().st_size for path in weights) + layers + 16 * cells * known["vocab_size"])
+
+
+def _memory_free() -> int:
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") + _reclaimable()
+
+
+def _reclaimable() -> int:
+    """Bytes of the page cache, which the kernel gives up when memory is asked for; 0 where it does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("Cached:")), 0)
 
 
 def _event(line: str) -> LossEvent | ScoresEvent | ResultEvent:

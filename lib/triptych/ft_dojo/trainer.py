@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from triptych.ft_dojo.tasks import Item
 
 IGNORED = -100  # the label that torch's cross-entropy leaves out
+EXPLODED = 3.0  # times the first loss, or an even guess among all words if that is more: the training has diverged
 
 
 class TrainSpec(BaseModel):
@@ -39,6 +40,9 @@ class TrainSpec(BaseModel):
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
     warmup: int = Field(default=0, ge=0, description="steps of linear rise to the learning rate")
     weight_decay: float = Field(default=0.0, ge=0)
+    packing: bool = Field(default=False, description="short texts of a batch share a row; none sees another")
+    neftune_alpha: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="noise on embeddings, 0 for none")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the target spread over all words")
     lora_rank: int = Field(default=16, ge=1)
     lora_alpha: int = Field(default=16, ge=1)
     seed: int = 0
@@ -123,7 +127,7 @@ def train(
     """Train `model` and return it with the run; with `method="lora"` adapters are trained and merged into it.
 
     The model is changed in place. `on_step(step, loss)` is called after each step. Raises ParameterError for no
-    examples, ModelError as soon as a loss is not finite.
+    examples, ModelError as soon as a loss is not finite or has exploded (EXPLODED).
     """
     import torch
     from transformers import get_scheduler
@@ -138,17 +142,18 @@ def train(
             weights, lr=spec.learning_rate, betas=(0.9, 0.98), weight_decay=spec.weight_decay, foreach=True
         )
         schedule = get_scheduler(spec.schedule, optimiser, num_warmup_steps=spec.warmup, num_training_steps=steps)
+        inner = cast("Any", trained).get_base_model() if spec.method == "lora" else trained
         losses: list[float] = []
         tokens = 0
         started = time.process_time()
         trained.train()
-        forward = cast("Any", trained)  # transformers' stubs lose Module.__call__
         for step, batch in zip(range(steps), batches(examples, spec), strict=False):
-            ids, mask, labels = collate(batch)
-            loss: torch.Tensor = forward(input_ids=ids, attention_mask=mask, labels=labels).loss
+            loss = loss_of(inner, batch, spec)
             losses.append(loss.item())
-            if not math.isfinite(losses[-1]):
-                raise ModelError(f"the loss became {losses[-1]} at step {step}", "lower learning_rate or add warmup")
+            if not losses[-1] <= EXPLODED * max(losses[0], math.log(inner.config.vocab_size)):  # also when it is NaN
+                raise ModelError(
+                    f"the loss became {losses[-1]:.3g} at step {step}", "lower learning_rate or add warmup"
+                )
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -162,6 +167,31 @@ def train(
         merged.eval()
     count = sum(weight.numel() for weight in weights)
     return merged, TrainRun(losses=losses, steps=steps, tokens=tokens, parameters=count, cpu_seconds=seconds)
+
+
+def loss_of(model: PreTrainedModel, batch: Sequence[Example], spec: TrainSpec) -> torch.Tensor:
+    """Mean cross-entropy over the targets of a batch, nats per predicted token.
+
+    Logits are made where something is predicted only. With one text a row no mask is needed: rows are padded on the
+    right, where a causal model does not look.
+    """
+    import torch
+
+    forward = cast("Any", model)  # transformers' stubs lose Module.__call__
+    ids, _, labels = collate(batch)
+    inputs: dict[str, Any] = {}
+    if spec.packing:
+        ids, labels, inputs = pack(batch)
+    embeddings = forward.get_input_embeddings()(ids)
+    if spec.neftune_alpha:
+        # Jain et al., "NEFTune", 2023: uniform noise of size alpha / sqrt(length * width).
+        reach = spec.neftune_alpha / math.sqrt(ids.shape[1] * embeddings.shape[2])
+        embeddings = embeddings + torch.empty_like(embeddings).uniform_(-reach, reach)
+    hidden = forward.model(inputs_embeds=embeddings, **inputs).last_hidden_state[:, :-1]
+    wanted = labels[:, 1:] != IGNORED
+    return torch.nn.functional.cross_entropy(
+        forward.lm_head(hidden[wanted]), labels[:, 1:][wanted], label_smoothing=spec.label_smoothing
+    )
 
 
 def batches(examples: Sequence[Example], spec: TrainSpec) -> Iterator[list[Example]]:
@@ -190,6 +220,42 @@ def collate(batch: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor, torch
         for position in example.targets:
             labels[row, position] = example.ids[position]
     return ids, mask, labels
+
+
+def pack(batch: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    """Token ids and labels as `collate` gives them, but with several texts a row, none longer than the longest text;
+    and what the model needs to keep them apart: positions that start anew, and who may look at whom.
+
+    Texts go into the first row with room, the longest first. The loss is that of the same texts one a row.
+    """
+    import torch
+
+    longest = max(len(example.ids) for example in batch)
+    packed: list[list[Example]] = []
+    for example in sorted(batch, key=lambda example: -len(example.ids)):
+        room = (row for row in packed if sum(len(other.ids) for other in row) + len(example.ids) <= longest)
+        row = next(room, None)
+        if row is None:
+            packed.append([example])
+        else:
+            row.append(example)
+    ids = torch.zeros((len(packed), longest), dtype=torch.long)
+    labels = torch.full_like(ids, IGNORED)
+    positions = torch.zeros_like(ids)
+    owner = torch.full_like(ids, -1)
+    for row, examples in enumerate(packed):
+        start = 0
+        for number, example in enumerate(examples):
+            end = start + len(example.ids)
+            ids[row, start:end] = torch.tensor(example.ids)
+            positions[row, start:end] = torch.arange(len(example.ids))
+            owner[row, start:end] = number
+            for target in example.targets:
+                labels[row, start + target] = example.ids[target]
+            start = end
+    causal = torch.ones((longest, longest), dtype=torch.bool).tril()
+    seen = (owner[:, :, None] == owner[:, None, :]) & causal
+    return ids, labels, {"position_ids": positions, "attention_mask": seen[:, None]}
 
 
 def _with_adapters(model: PreTrainedModel, spec: TrainSpec) -> PreTrainedModel:

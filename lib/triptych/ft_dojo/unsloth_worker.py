@@ -6,6 +6,7 @@ out.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import IO, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from triptych.errors import ModelError
 from triptych.ft_dojo.trainer import TrainRun, TrainSpec
 
 
@@ -106,6 +108,8 @@ def fine_tune(job: Job, events: IO[str]) -> None:
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
             if logs and "loss" in logs:
                 losses.append(logs["loss"])
+                if not math.isfinite(losses[-1]):
+                    raise ModelError(f"the loss became {losses[-1]} at step {len(losses) - 1}", "lower learning_rate")
                 _say(events, LossEvent(step=len(losses) - 1, loss=losses[-1]))
 
     score("before")
@@ -124,6 +128,7 @@ def fine_tune(job: Job, events: IO[str]) -> None:
             lr_scheduler_type=spec.schedule,
             warmup_steps=spec.warmup,
             weight_decay=spec.weight_decay,
+            neftune_noise_alpha=spec.neftune_alpha or None,
             optim="adamw_torch",
             max_length=job.longest,
             completion_only_loss=True,

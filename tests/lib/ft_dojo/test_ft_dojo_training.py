@@ -101,6 +101,47 @@ def test_scores_equal_one_unpadded_forward_pass_an_option() -> None:
     assert evaluate.predictions(np.array([[0, -1, -2, -3], [-9, -9, -9, -1.0]])) == ["A", "D"]
 
 
+def test_packed_texts_have_the_loss_and_gradient_of_texts_one_a_row() -> None:
+    examples = trainer.examples_of(TASK.splits["train"][:12], vocabulary.tokenizer()) + [Example((1, 9, 8), (2,))] * 9
+    model = tiny.build(SMALL)
+    plain, packed = (trainer.train_spec(steps=1, packing=packing) for packing in (False, True))
+    assert len(trainer.pack(examples)[0]) < len(examples)
+    losses, gradients = [], []
+    for spec in (plain, packed):
+        model.zero_grad()
+        loss = trainer.loss_of(model, examples, spec)
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert torch.allclose(*gradients, atol=1e-5)
+
+
+def test_label_smoothing_and_noise_do_what_they_say() -> None:
+    examples = trainer.examples_of(TASK.splits["train"][:8], vocabulary.tokenizer())
+    model = tiny.build(SMALL)
+    plain = trainer.loss_of(model, examples, trainer.train_spec(steps=1)).item()
+    words = len(vocabulary.words())
+    logs = []
+    with torch.no_grad():
+        for example in examples:
+            logits = model(input_ids=torch.tensor([example.ids])).logits[0].log_softmax(-1)
+            logs += [-logits[position - 1].sum().item() / words for position in example.targets]
+    smooth = trainer.loss_of(model, examples, trainer.train_spec(steps=1, label_smoothing=0.25)).item()
+    assert smooth == pytest.approx(0.75 * plain + 0.25 * np.mean(logs), rel=1e-4)
+    noisy = [trainer.loss_of(model, examples, trainer.train_spec(steps=1, neftune_alpha=5.0)).item() for _ in range(2)]
+    assert len({plain, *noisy}) == 3
+
+
+def test_a_learning_rate_out_of_all_proportion_stops_the_training() -> None:
+    seen: list[float] = []
+    examples = trainer.examples_of(TASK.splits["train"], vocabulary.tokenizer())
+    spec = trainer.train_spec(steps=60, batch=8, learning_rate=30.0, schedule="constant")
+    with pytest.raises(ModelError, match="the loss became"):
+        trainer.train(tiny.build(SMALL), examples, spec, lambda _, loss: seen.append(loss))
+    assert len(seen) < 60
+
+
 def test_an_epoch_shows_every_example_once() -> None:
     examples = [Example((1, number), (1,)) for number in range(7)]
     stream = trainer.batches(examples, trainer.train_spec(epochs=1, batch=3, seed=4))
@@ -125,6 +166,8 @@ def test_a_loss_that_is_not_finite_stops_the_training_at_once() -> None:
         ({"steps": 0}, "steps"),
         ({"steps": 5, "learning_rate": -1.0}, "learning_rate"),
         ({"steps": 5, "learning_rate": math.inf}, "learning_rate"),
+        ({"steps": 5, "label_smoothing": 1.0}, "label_smoothing"),
+        ({"steps": 5, "neftune_alpha": -1.0}, "neftune_alpha"),
         ({"steps": 5, "method": "magic"}, "method"),
         ({"steps": 5, "gpu": True}, "gpu"),
         ({"steps": 5, "epochs": 2.0}, "length"),
