@@ -153,7 +153,7 @@ class RubricJudge:
 
 
 def abstains(answer: Answer, unsaid: Floats) -> bool:
-    """Whether an answer declines: it is empty, or it says so and its claims are on the whole rather unsaid than said."""
+    """Whether an answer declines: it is empty, or it says so and its claims are on the whole rather unsaid."""
     if not answer.words:
         return True
     return judge_text.declines(answer.case.text) > 0 and (len(unsaid) == 0 or float(unsaid.mean()) > 0)

@@ -1,0 +1,23 @@
+"""Rubric judge, held-out half: share of right and supported answers that it accepts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from judge_on_held_out import READS, verdicts
+from triptych.legal_rag import judge_validity
+
+__all__ = ["READS"]
+BAR = "legal-rag-judge-specificity"
+STUDY = "legal_rag"
+KIND = "short"
+UNIT = "share of held-out answers to accept"
+TARGET = ">= 0.90"
+
+
+def measure() -> float:
+    """Specificity over all kinds together."""
+    return judge_validity.overall(verdicts(), "held-out")[1].share

@@ -1,0 +1,234 @@
+"""Judges on a question of our own: what the rubric judge objects to and why, the baselines, validity and the probes.
+
+No answer of the perturbation set is judged here: how well the judge does on it is measured by benches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+from scipy.stats import beta
+
+from triptych.errors import DataError, ParameterError
+from triptych.legal_rag import judge_baseline, judge_fit, judge_probes, judge_rubric, judge_validity, perturbations
+from triptych.legal_rag.judge import Case, Verdict, cases
+from triptych.legal_rag.judge_rubric import RubricJudge
+from triptych.legal_rag.questions import Claim, Question, Span
+
+LAW = (
+    "The keeper of a lighthouse shall report every broken lamp to the harbour office within 24 hours. The keeper shall "
+    "not charge passing ships for the light. The harbour office may exempt a lighthouse that is not lit in winter."
+)
+
+
+def span(quote: str) -> Span:
+    start = LAW.index(quote)
+    return Span(article="x/1", start=start, end=start + len(quote), quote=quote)
+
+
+REPORT = span("The keeper of a lighthouse shall report every broken lamp to the harbour office within 24 hours")
+CHARGE = span("The keeper shall not charge passing ships for the light")
+QUESTION = Question(
+    id="own-1",
+    distant="Our lamp went out last night. Whom do we tell, by when, and may we ask the ferries for money?",
+    answer="A broken lamp is reported to the harbour office within 24 hours. Ships are not charged for the light.",
+    gold=(REPORT, CHARGE),
+    claims=(
+        Claim(text="The keeper has to report a broken lamp to the harbour office within 24 hours.", support=(REPORT,)),
+        Claim(text="Passing ships may not be charged for the light.", support=(CHARGE,)),
+    ),
+)
+SILENT = Question(id="own-2", distant="Who paints the lighthouse?", answer="The text does not say.")
+RIGHT = (
+    "The keeper must report the broken lamp to the harbour office within 24 hours. "
+    "Passing ships are not to be charged for the light."
+)
+
+
+def case(text: str, **more: Any) -> Case:
+    return replace(Case(QUESTION, text, (LAW,)), **more)
+
+
+@pytest.fixture(scope="module")
+def judge() -> RubricJudge:
+    return RubricJudge(law=[LAW, "A queue of visitors pays a fee of a month's wages to the police for a certificate."])
+
+
+def test_a_right_answer_passes(judge: RubricJudge) -> None:
+    (verdict,) = judge.judge([case(RIGHT)])
+    assert (verdict.correct, verdict.grounded, verdict.abstained, verdict.reasons) == (True, True, False, ())
+    assert (verdict.outcome, verdict.objects) == ("judged", False)
+    assert verdict.judge == judge.name == f"rubric@{judge_rubric.model().version}"
+
+
+@pytest.mark.parametrize(
+    ("text", "correct", "grounded", "reason"),
+    [
+        (
+            "The keeper must report the broken lamp to the harbour office within 24 hours.",
+            False,
+            True,
+            "claim 2 is not",
+        ),
+        (RIGHT.replace("24", "48"), False, False, "number from nowhere, 48 hours"),
+        (RIGHT.replace("24", "48"), False, False, "claim 1 lacks 24 hours"),
+        (RIGHT.replace("are not to be charged", "are to be charged"), False, False, "denied, claim 2"),
+        (f"{RIGHT} The visitors pay the police a fee for a certificate.", True, False, "not supported"),
+    ],
+)
+def test_each_sort_of_error_has_its_reason(
+    judge: RubricJudge, text: str, correct: bool, grounded: bool, reason: str
+) -> None:
+    (verdict,) = judge.judge([case(text)])
+    assert (verdict.correct, verdict.grounded) == (correct, grounded)
+    assert any(line.startswith(reason) for line in verdict.reasons), verdict.reasons
+
+
+def test_declining_is_right_only_where_there_is_no_answer(judge: RubricJudge) -> None:
+    known, silent, empty = judge.judge(
+        [case("I cannot answer this from the passages."), Case(SILENT, "The passages do not say.", (LAW,)), case("")]
+    )
+    assert (known.correct, known.grounded, known.abstained) == (False, True, True)
+    assert (silent.correct, silent.grounded, silent.abstained) == (True, True, True)
+    assert empty.abstained and not empty.correct
+    (answered,) = judge.judge([Case(SILENT, "The harbour office paints it every year.", ())])
+    assert (answered.correct, answered.grounded, answered.abstained) == (False, False, False)
+
+
+def test_a_verdict_does_not_depend_on_its_neighbours_or_on_the_order_of_passages(judge: RubricJudge) -> None:
+    many = [case(RIGHT), case(RIGHT.replace("24", "48")), case("", passages=(LAW, "Another text about paint."))]
+    alone = [judge.judge([one])[0] for one in many]
+    assert judge.judge(many) == alone
+    assert judge.judge([judge_probes.reversed_passages(one) for one in many]) == alone
+
+
+# --- the model -----------------------------------------------------------------------------------------------------
+
+
+def test_the_committed_model_names_every_feature() -> None:
+    fitted = judge_rubric.model()
+    for name, features in judge_rubric.HEADS.items():
+        head = getattr(fitted, name)
+        assert tuple(head.weight) == tuple(head.mean) == tuple(head.scale) == features
+
+
+def test_a_head_is_a_logistic_regression_in_plain_arithmetic() -> None:
+    head = judge_rubric.Head(
+        mean={"a": 1.0, "b": 0.0}, scale={"a": 2.0, "b": 1.0}, weight={"a": 3.0, "b": -1.0}, intercept=0.5, threshold=0
+    )
+    assert head.scores([(3.0, 2.0), (1.0, 0.0)]).tolist() == [1.5, 0.5]
+
+
+def test_the_fit_refuses_held_out_answers() -> None:
+    items = perturbations.load()
+    with pytest.raises(ValueError, match="dev half only"):
+        judge_fit.measure([next(item for item in items if item.split == "held-out")])
+    dev = {item.question for item in items if item.split == "dev"}
+    assert set(judge_fit.ADDED) <= dev
+
+
+def test_a_missing_model_is_told(tmp_path: Any) -> None:
+    with pytest.raises(DataError, match="no rubric model"):
+        judge_rubric.model(tmp_path / "none.json")
+
+
+# --- baselines, validity, probes -----------------------------------------------------------------------------------
+
+
+class Scripted:
+    """A judge that says what it is told to."""
+
+    name = "scripted"
+
+    def __init__(self, verdicts: Sequence[tuple[bool | None, bool | None]]) -> None:
+        self.verdicts = list(verdicts)
+
+    def judge(self, cases: Sequence[Case]) -> list[Verdict]:
+        return [
+            Verdict(self.name, c, g, None if c is None else False, error="prose" if c is None else None)
+            for c, g in self.verdicts[: len(cases)]
+        ]
+
+
+def test_a_baseline_passes_what_is_like_the_reference() -> None:
+    near, far = case(QUESTION.answer), case("Paint.")
+    for name in judge_baseline.SCORES:
+        baseline = judge_baseline.fitted(name, [near, far], [False, True])
+        assert [verdict.objects for verdict in baseline.judge([near, far])] == [False, True]
+    with pytest.raises(ParameterError, match="right and wrong"):
+        judge_baseline.fitted("stem overlap", [near], [False])
+    with pytest.raises(ParameterError, match="no baseline"):
+        judge_baseline.Baseline("vibes", 0.5)
+
+
+@pytest.fixture(scope="module")
+def examined() -> pd.DataFrame:
+    wanted = ("paraphrase", "dropped claim", "unsupported addition", "abstention")
+    items = [next(i for i in perturbations.load() if i.kind == kind and i.split == "dev") for kind in wanted]
+    from triptych.legal_rag import questions
+
+    script = [(True, True), (True, True), (True, False), (None, None)]
+    return judge_validity.examine(Scripted(script), items, questions.load())
+
+
+def test_validity_counts_objections_by_kind_with_exact_intervals(examined: pd.DataFrame) -> None:
+    assert examined["right"].tolist() == [True, False, True, False]
+    table = judge_validity.by_kind(examined).set_index("kind")
+    assert table.loc["abstention", "unparsed"] == 1
+    assert table.loc["paraphrase", "measure"] == "specificity"
+    whole = judge_validity.by_kind(examined).query("kind == 'all' and measure == 'sensitivity'").iloc[0]
+    assert (whole["right"], whole["n"]) == (1, 3)
+    assert whole["low"] == pytest.approx(beta.ppf(0.025, 1, 3))
+    assert whole["high"] == pytest.approx(beta.ppf(0.975, 2, 2))
+    sensitivity, specificity = judge_validity.overall(examined, "dev")
+    assert (sensitivity.right, sensitivity.trials, specificity.right, specificity.trials) == (1, 3, 1, 1)
+    assert judge_validity.worst_kind(examined, "dev")[1] == 0.0
+
+
+def test_rates_of_correct_answers_count_an_unparsed_verdict_as_not_passed(examined: pd.DataFrame) -> None:
+    passes, fails = judge_validity.for_correct(examined, "dev")
+    assert (passes.right, passes.trials) == (2, 2)  # the paraphrase and the addition are correct
+    assert (fails.right, fails.trials) == (1, 2)  # the dropped claim slipped through, the unparsed one did not
+
+
+def test_agreement_leaves_out_what_could_not_be_read(examined: pd.DataFrame) -> None:
+    table = judge_validity.agreement_with_truth(examined)
+    assert set(table["name"]) >= {"Gwet AC1"}
+    assert set(table["judge"]) == {"scripted"}
+
+
+def test_a_printed_99_per_cent_needs_a_count_that_rounds_to_it() -> None:
+    table = judge_validity.printed_as(0.99, [50, 100, 200])
+    assert set(table["n"]) == {100, 200}  # no count of 50 prints as 99 %
+    assert table.loc[table["n"] == 100, "right"].tolist() == [99]
+
+
+def test_probes_count_the_verdicts_that_moved(judge: RubricJudge) -> None:
+    sample = [case(RIGHT), case(RIGHT.replace("24", "48"))]
+
+    class Vain(Scripted):
+        """Likes long answers."""
+
+        def judge(self, cases: Sequence[Case]) -> list[Verdict]:
+            return [Verdict("vain", len(one.text) > len(RIGHT), True, False) for one in cases]
+
+    table = judge_probes.probe(Vain([]), sample).set_index(["probe", "flag"])
+    assert table.loc[("answer padded", "correct"), "to_better"] == 2
+    assert table.loc[("passages reversed", "correct"), "share"] == 0
+    steady = judge_probes.probe(judge, sample)
+    assert (steady.loc[steady["probe"].str.startswith("passages"), "share"] == 0).all()
+    unread = judge_probes.probe(Scripted([(None, None), (True, True)]), sample)
+    assert set(unread["unread"]) == {1}
+
+
+def test_cases_of_the_set_are_shown_their_gold_spans() -> None:
+    from triptych.legal_rag import questions
+
+    items = perturbations.only(perturbations.load(), "dev")[:5]
+    for item, one in zip(items, cases(items, questions.load()), strict=True):
+        assert one.text == item.text
+        assert one.passages == tuple(span.quote for span in one.question.gold)
