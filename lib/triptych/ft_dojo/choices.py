@@ -150,7 +150,7 @@ def figure(table: pd.DataFrame) -> Figure:
             if row["seeds"] > 1:
                 right.plot([row["low"], row["high"]], [place, place], color=COLOURS[1])
     right.axvline(0, color=COLOURS[7], linewidth=0.8)
-    right.set(xlabel="points against the reference, 95 % interval over seeds")
+    right.set(xlabel="points against the reference,\n95 % interval over seeds")
     return drawn
 
 
