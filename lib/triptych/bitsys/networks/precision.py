@@ -155,3 +155,35 @@ def sensitivity(trained: pd.DataFrame, kind: str, layers: int = 4) -> list[dict[
 def toggles(network: Network, per_product: Mapping[int, float]) -> float:
     """Relative switching of an image: useful products of each layer times the net toggles of one at its width."""
     return sum(count * per_product[width] for count, width in zip(network.products, network.widths, strict=True))
+
+
+def trade(
+    summary: pd.DataFrame,
+    trained: pd.DataFrame,
+    kind: str,
+    times: Sequence[Mapping[int, int]],
+    images: int,
+    per_product: Mapping[int, float],
+    chosen: Sequence[str],
+) -> pd.DataFrame:
+    """Accuracy, cycles and switching of each mix side by side.
+
+    `summary` and `trained` as from `draw.summary` and `trained.gather`, `times` of a batch of `images`. Columns: mix,
+    accuracy (percent), cycles and toggles (millions) of an image, front (no other mix is as good in accuracy and
+    cycles), chosen.
+    """
+    from triptych.bitsys.networks.trained import network
+
+    rows: list[dict[str, object]] = []
+    points: list[Choice] = []
+    for mix, accuracy in zip(summary["mix"], summary["accuracy"], strict=True):
+        if mix == "float":
+            continue
+        one = network(trained, kind, str(mix))
+        spent = sum(time[width] for time, width in zip(times, one.widths, strict=True)) / images
+        switched = toggles(one, per_product) / 1e6
+        rows.append({"mix": mix, "accuracy": accuracy, "cycles": spent, "toggles": switched, "chosen": mix in chosen})
+        points.append(Choice(one.widths, round(spent * images), -float(accuracy)))
+    table = pd.DataFrame(rows)
+    front = {one.mix for one in undominated(points)}
+    return table.assign(front=[mix in front for mix in table["mix"]])

@@ -1,7 +1,7 @@
 """Networks trained once and kept: a row for each network, mix and seed, with its scores and, for one seed, integers.
 
 Training is keyed by what it depends on (this data set, recipe, mix and seed), so a series that was interrupted goes on
-where it stopped. The frame travels as a recorded result of bitsys/05_networks; `network` opens what it holds.
+where it stopped. The frame is a result of bitsys/05_networks; `network` opens what it holds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from triptych import paths, tables
 from triptych.bitsys import builds
 from triptych.bitsys.networks import images, integer
 from triptych.bitsys.networks.images import Source
@@ -154,6 +153,8 @@ def network(frame: pd.DataFrame, kind: str, mix: str) -> Network:
         return integer.load(path)
 
 
-def recorded() -> pd.DataFrame:
-    """The frame that is committed with bitsys/05_networks, for tests and bars."""
-    return tables.read(paths.notebooks() / "bitsys" / "recorded" / "05_networks" / "trained.parquet")
+def brevitas_version() -> str:
+    """Version of the package that trains."""
+    from importlib.metadata import version
+
+    return version("brevitas")
