@@ -86,7 +86,6 @@ def test_verilator_has_no_complaint_about_an_accelerator(machine: Machine) -> No
 ILLEGAL = [
     ({"Rows": 0}, "Rows = 0 must be from 1 to 64"),
     ({"Columns": 6}, "Columns = 6 must be a power of two from 2 to 64"),
-    ({"N": 16}, "N = 16, AccWidth = 32 must be 8 and 32"),
     ({"Kind": 3}, "Kind = 3 must take a token a cycle"),
     ({"PortBits": 24}, "PortBits = 24 must divide LineBits = 32"),
     ({"TableLines": 1}, "TableLines = 1, Instructions = 32 must each be at least 2"),
