@@ -65,7 +65,9 @@ def pareto(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(7.0, 4.2))
     front = table.loc[table["front"]].sort_values(by="cycles")
     axis.step(front["cycles"], front["accuracy"], where="post", color="#BBBBBB", zorder=1, label="measured front")
-    points = axis.scatter(table["cycles"], table["accuracy"], c=table["toggles"], cmap="viridis", s=45, zorder=3)
+    points = axis.scatter(
+        table["cycles"], table["accuracy"], c=table["toggles"], cmap="viridis", s=45, zorder=3, plotnonfinite=True
+    )
     chosen = table.loc[table["chosen"]]
     axis.scatter(
         chosen["cycles"], chosen["accuracy"], s=120, facecolors="none", edgecolors=COLOURS[5], zorder=2,
@@ -77,6 +79,8 @@ def pareto(table: pd.DataFrame) -> Figure:
             str(row["mix"]), (row["cycles"], row["accuracy"]), offset, textcoords="offset points", fontsize=7.5
         )
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:.0f}")
+    axis.xaxis.set_minor_formatter("{x:.0f}")
     axis.set_xlabel("cycles of an image")
     axis.set_ylabel("test accuracy, %")
     axis.legend(loc="lower right", fontsize=8.5)
