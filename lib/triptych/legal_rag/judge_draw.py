@@ -112,7 +112,7 @@ def rates(table: pd.DataFrame, curves: dict[str, tuple[Checked, Checked]]) -> Fi
     right.plot(table["judged"], y, marker="|", markersize=12, linestyle="none", color=COLOURS[1], label="as judged")
     right.set_yticks(y, table["arm"].tolist())
     right.set(xlim=(-0.03, 1.03), ylim=(len(table) - 0.4, -0.6), xlabel="share of correct answers")
-    right.legend(loc="lower right", fontsize=8)
+    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8)
     return figure
 
 
