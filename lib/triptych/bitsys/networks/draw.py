@@ -117,7 +117,14 @@ def speedups(table: pd.DataFrame, paper: Sequence[float]) -> Figure:
         (0, "multiplier", "multiplier"),
         (0.27, "cycles", "both: cycles"),
     ):
-        axis.bar(places + shift, table[column], 0.25, label=name, color=COLOURS[{-0.27: 1, 0: 0, 0.27: 2}[shift]])
+        axis.bar(
+            places + shift,
+            table[column] - 1,
+            0.25,
+            bottom=1,
+            label=name,
+            color=COLOURS[{-0.27: 1, 0: 0, 0.27: 2}[shift]],
+        )
     with_clock = table["speedup"].to_numpy(float)
     if not np.isnan(with_clock).all():
         axis.plot(places + 0.27, with_clock, "k_", markersize=12, label="with the clock")
