@@ -12,25 +12,28 @@ crossing.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import pandas as pd
 from tqdm.auto import tqdm
 
 from triptych.errors import DataError
 from triptych.legal_rag import runs, score
+from triptych.legal_rag.agreement import exact_interval
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
 from triptych.legal_rag.generate import ModelReader, Reader, Reply
 from triptych.legal_rag.judge import Case, Judge
 from triptych.legal_rag.questions import Phrasing, Question
 from triptych.legal_rag.retrieve import Arm
-from triptych.legal_rag.runs import Run
+from triptych.legal_rag.runs import Measure, Run
 from triptych.llm import Taken
 
 ORACLE, CLOSED_BOOK = "oracle", "closed book"
 BOUNDS = (ORACLE, CLOSED_BOOK)
+MEASURES: tuple[Measure, ...] = ("correct", "grounded", "retrieved")
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,15 @@ def contexts(
     k: int,
     bounds: Sequence[str] = BOUNDS,
     seed: int = 0,
+    limit: int | None = None,
 ) -> Iterator[Context]:
     """Every context of the design, phrasing by phrasing and within it question by question.
 
     Questions come in an order drawn with `seed`, each in all arms at once: wherever a run is cut off, what is done is
-    a random part of the questions, each complete in its phrasing. The oracle leaves unanswerable questions out, which
-    have no gold passage.
+    a random part of the questions, each complete in its phrasing. `limit` takes the first so many of that order. The
+    oracle leaves unanswerable questions out, which have no gold passage.
     """
-    drawn = random.Random(seed).sample(list(items), len(items))
+    drawn = random.Random(seed).sample(list(items), len(items))[:limit]
     for phrasing in phrasings:
         for item in drawn:
             for arm in arms:
@@ -109,7 +113,7 @@ def judged(answers: Sequence[Answered], judge: Judge, passages: Sequence[Passage
     """The tidy table: the columns of `runs.Run`, then what stands behind each row, in the order of `answers`.
 
     Behind: asked, text, outcome (`generate.Outcome`), prompt, shown (ids of the passages, one a line), tokens of prompt
-    and answer, replayed, reasons (of the judge, one a line). A verdict that cannot be read keeps its row. Raises
+    and answer, reasons (of the judge, one a line). A verdict that cannot be read keeps its row. Raises
     DataError when two rows share a key.
     """
     verdicts = judge.judge([_case(each) for each in answers])
@@ -140,7 +144,6 @@ def judged(answers: Sequence[Answered], judge: Judge, passages: Sequence[Passage
             "shown": "\n".join(passage.id for passage in each.context.passages),
             "prompt_tokens": each.reply.prompt_tokens,
             "completion_tokens": each.reply.completion_tokens,
-            "replayed": each.reply.replayed,
             "reasons": "\n".join(verdict.reasons or ((verdict.error,) if verdict.error else ())),
         }
         for each, verdict in zip(answers, verdicts, strict=True)
@@ -157,6 +160,32 @@ def tidy(frame: pd.DataFrame) -> pd.DataFrame:
 def crossed(frame: pd.DataFrame) -> pd.DataFrame:
     """The answerable questions in the arms that are crossed: without the oracle and the closed book."""
     return runs.answerable(frame.loc[~frame["retriever"].isin(BOUNDS)])
+
+
+def rates(frame: pd.DataFrame) -> pd.DataFrame:
+    """Share of correct, grounded and retrieved answers in every arm, of the answerable questions.
+
+    Columns: phrasing, retriever, generator, measure, hits, n, share, low, high (exact 95 % intervals, which take the
+    questions as independent). A verdict that could not be read counts as wrong; `unparsed` says how many there are.
+    """
+    rows: list[dict[str, Any]] = []
+    part = runs.answerable(frame)
+    for arm, group in part.groupby(["phrasing", "retriever", "generator"], sort=False):
+        phrasing, retriever, generator = cast("tuple[str, str, str]", arm)
+        where = {"phrasing": phrasing, "retriever": retriever, "generator": generator}
+        for measure in MEASURES:
+            hits, n = int(runs.outcome(group, measure).sum()), len(group)
+            low, high = exact_interval(hits, n)
+            row = {**where, "measure": measure, "hits": hits, "n": n, "share": hits / n, "low": low, "high": high}
+            rows.append({**row, "unparsed": int((group["verdict"] == "unparsed").sum())})
+    return pd.DataFrame(rows)
+
+
+def by_phrasing(frame: pd.DataFrame, table: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """A table of `taxonomy`, made for each phrasing apart, with the phrasing as its first column."""
+    parts = [table(part).assign(phrasing=phrasing) for phrasing, part in frame.groupby("phrasing", sort=False)]
+    whole = pd.concat(parts, ignore_index=True)
+    return whole.reindex(columns=["phrasing", *(name for name in whole.columns if name != "phrasing")])
 
 
 def taken(frame: pd.DataFrame) -> list[Taken]:

@@ -18,11 +18,12 @@ from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
+from triptych import paths
 from triptych.errors import ParameterError
 from triptych.legal_rag import lexical
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
-from triptych.llm import Client, Message, TooLong, system, user
+from triptych.llm import Cached, Client, InProcess, Message, OpenAICompatible, TooLong, system, user
 
 PROMPTS = Path(__file__).with_name("prompts")
 Outcome = Literal["answered", "abstained", "cut off", "too long"]
@@ -134,6 +135,16 @@ class ModelReader:
             completion_tokens=said.completion_tokens,
             replayed=said.replayed,
         )
+
+
+def model_client(name: str) -> Cached:
+    """The model called `name`, every answer kept as it arrives: SmolLM2 in this process, or a hosted model.
+
+    Hosted ones are reached through the OpenAI-compatible endpoint of OPENAI_BASE_URL with OPENAI_API_KEY. Nothing is
+    loaded, and no key looked for, before the first question that is not in the file of answers.
+    """
+    inner: Client = InProcess() if name == InProcess.SOURCE else OpenAICompatible(name)
+    return Cached(inner, paths.cache() / "answers" / "legal-rag.jsonl", remake="ask again with a live model")
 
 
 class ExtractiveReader:
