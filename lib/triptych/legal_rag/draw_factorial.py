@@ -17,7 +17,7 @@ from triptych.legal_rag.taxonomy import KINDS, UNPARSED
 
 MARKERS = ("o", "s", "^", "D")
 WORDS = {"correct": "correct", "grounded": "grounded", "retrieved": "gold retrieved"}
-KIND_COLOURS = dict(zip(KINDS, ("#009E73", "#D55E00", "#56B4E9", "#E69F00", "#BBBBBB"), strict=True))
+KIND_COLOURS: dict[str, str] = dict(zip(KINDS, ("#009E73", "#D55E00", "#56B4E9", "#E69F00", "#BBBBBB"), strict=True))
 
 
 def arms(rates: pd.DataFrame) -> Figure:
@@ -34,12 +34,12 @@ def arms(rates: pd.DataFrame) -> Figure:
     retrievers, generators = _values(rates, "retriever"), _values(rates, "generator")
     for row, phrasing in zip(panels, phrasings, strict=True):
         for panel, measure in zip(row, measures, strict=True):
-            part = rates[(rates["phrasing"] == phrasing) & (rates["measure"] == measure)]
+            part = rates.loc[(rates["phrasing"] == phrasing) & (rates["measure"] == measure)]
             drawn = generators[:1] if measure == "retrieved" else generators
             for place, generator in enumerate(drawn):
                 shift = 0.22 * (place - (len(drawn) - 1) / 2)
                 look = {"color": "#555555", "marker": "x"} if measure == "retrieved" else _look(generators, generator)
-                _points(panel, part[part["generator"] == generator], retrievers, "retriever", shift, look, generator)
+                _points(panel, part.loc[part["generator"] == generator], retrievers, shift, look, generator)
             _ground(panel, retrievers)
             panel.set_title(f"{WORDS[measure]}, {phrasing}", fontsize=9.5)
             panel.set(ylim=(-0.03, 1.03))
@@ -64,11 +64,11 @@ def interaction(rates: pd.DataFrame, measures: Sequence[str] = ("correct", "grou
     )  # fmt: skip
     for row, measure in zip(panels, measures, strict=True):
         for panel, phrasing in zip(row, phrasings, strict=True):
-            part = rates[(rates["phrasing"] == phrasing) & (rates["measure"] == measure)]
+            part = rates.loc[(rates["phrasing"] == phrasing) & (rates["measure"] == measure)]
             for place, generator in enumerate(generators):
                 shift = 0.08 * (place - (len(generators) - 1) / 2)
                 look = {**_look(generators, generator), "linestyle": "-"}
-                _points(panel, part[part["generator"] == generator], retrievers, "retriever", shift, look, generator)
+                _points(panel, part.loc[part["generator"] == generator], retrievers, shift, look, generator)
             panel.set_title(f"{WORDS[measure]}, {phrasing}", fontsize=9.5)
             panel.set(ylim=(-0.03, 1.03), xlim=(-0.4, len(retrievers) - 0.6))
             panel.set_xticks(range(len(retrievers)), retrievers)
@@ -109,9 +109,9 @@ def errors(table: pd.DataFrame) -> Figure:
 
 
 def _points(
-    panel: Any, part: pd.DataFrame, places: Sequence[str], column: str, shift: float, look: dict[str, Any], label: str
+    panel: Any, part: pd.DataFrame, places: Sequence[str], shift: float, look: dict[str, Any], label: str
 ) -> None:
-    x = np.array([places.index(name) for name in part[column]], dtype=float) + shift
+    x = np.array([places.index(name) for name in part["retriever"]], dtype=float) + shift
     reach = [part["share"] - part["low"], part["high"] - part["share"]]
     style = {"linestyle": "none", "capsize": 2, "elinewidth": 0.9, **look}
     panel.errorbar(x, part["share"], yerr=reach, label=label, **style)

@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from triptych import data, paths
 from triptych.errors import DataError, ModelError
+from triptych.legal_rag import embed_hosted
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked kernels deadlock or warn otherwise
 
@@ -95,12 +96,17 @@ class Embedder(BaseEmbedding):
     _inner: BaseEmbedding | None = PrivateAttr(default=None)
 
     def __init__(self, name: str, model: BaseEmbedding | None = None, identity: str | None = None) -> None:
-        """`name` is one of `MODELS`, or any name together with a llama-index `model` and an `identity` of its weights.
+        """`name` is one of `MODELS`, or "provider/model" of a hosted one (`embed_hosted`), or any name together with a
+        llama-index `model` and an `identity` of its weights.
 
         Raises ModelError for an unknown name, or a model without identity: its cache could serve another's vectors.
         """
+        if model is None and "/" in name:
+            provider, _ = embed_hosted.find(name)
+            model, identity = embed_hosted.HostedEmbedding(name, batch=BATCH), f"{provider.url} {name}"
         if model is None and name not in MODELS:
-            raise ModelError(f"no embedding model is called {name!r}", f"models: {', '.join(MODELS)}")
+            hosted = " or ".join(f"{provider}/…" for provider in embed_hosted.PROVIDERS)
+            raise ModelError(f"no embedding model is called {name!r}", f"models: {', '.join(MODELS)}, {hosted}")
         if model is not None and not identity:
             raise ModelError(f"{name} needs an identity of its weights", "for example a sha256 or a dated model id")
         pins = "" if model is not None else "".join(sorted(data.source(_SOURCES[name]).members.values()))
@@ -119,7 +125,7 @@ class Embedder(BaseEmbedding):
     @property
     def file(self) -> Path:
         """The cache file of this model."""
-        return paths.cache() / "embeddings" / f"{self.name.lower()}-{self.identity[:16]}.sqlite"
+        return paths.cache() / "embeddings" / f"{self.name.lower().replace('/', '-')}-{self.identity[:16]}.sqlite"
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """Passages, in order: array (n, dimensions), rows of unit length. Raises ModelError, DataError."""

@@ -177,7 +177,7 @@ def rates(frame: pd.DataFrame) -> pd.DataFrame:
             hits, n = int(runs.outcome(group, measure).sum()), len(group)
             low, high = exact_interval(hits, n)
             row = {**where, "measure": measure, "hits": hits, "n": n, "share": hits / n, "low": low, "high": high}
-            rows.append({**row, "unparsed": int((group["verdict"] == "unparsed").sum())})
+            rows.append({**row, "unparsed": group["verdict"].tolist().count("unparsed")})
     return pd.DataFrame(rows)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,12 @@ from pathlib import Path
 from typing import Protocol
 
 import chromadb
+import httpx
 import numpy as np
 from chromadb.api.client import Client
 from chromadb.api.collection_configuration import CreateCollectionConfiguration, CreateHNSWConfiguration
 from chromadb.config import Settings
+from chromadb.errors import ChromaError
 from llama_index.core import VectorStoreIndex
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.retrievers.bm25 import BM25Retriever
@@ -156,23 +159,54 @@ def exhaustive(vectors: Vectors, query: Vectors, k: int) -> NDArray[np.intp]:
 
 
 def collection(passages: Sequence[Passage], vectors: Vectors, identity: str) -> chromadb.Collection:
-    """The Chroma collection of these passages and vectors, built once and kept in the cache under a content key.
+    """The Chroma collection of these passages and vectors, built once and kept under a content key.
 
-    It is built in a temporary folder and renamed when complete, so a killed run leaves no half of one. `identity` names
-    the model that made the vectors. Raises DataError when the one in the cache does not hold these passages.
+    It is kept in the cache, built in a temporary folder and renamed when complete, so a killed run leaves no half of
+    one; or on the Chroma server of CHROMA_HOST ("host" or "host:port") when that is set. `identity` names the model
+    that made the vectors. Raises DataError when the one that is kept does not hold these passages, or the server cannot
+    be used.
     """
     if len(passages) != len(vectors):
         raise ParameterError(f"{len(passages)} passages but {len(vectors)} vectors", "embed these passages")
     digest = hashlib.sha256(f"{identity}\0{sorted(HNSW.items())}\0{version('chromadb')}\0".encode())
     for passage in passages:
         digest.update(f"{passage.id}\0{passage.text}\0".encode())
-    folder = paths.cache() / "chroma" / digest.hexdigest()[:24]
+    name = digest.hexdigest()[:24]
+    if host := os.environ.get("CHROMA_HOST"):
+        return _on_server(host, name, passages, vectors)
+    folder = paths.cache() / "chroma" / name
     if not folder.exists():
         build(folder, passages, vectors)
     opened = _client(folder).get_collection(COLLECTION, embedding_function=None)
-    # `count()` also counts what is queued but not yet indexed, and adding a known id is silently ignored: ask for ids.
-    if set(opened.get(include=[])["ids"]) != {passage.id for passage in passages}:
+    if not _holds(opened, passages):
         raise DataError(f"the Chroma collection {folder.name} does not hold these passages", f"rm -r {folder}")
+    return opened
+
+
+def _holds(opened: chromadb.Collection, passages: Sequence[Passage]) -> bool:
+    # `count()` also counts what is queued but not yet indexed, and adding a known id is silently ignored: ask for ids.
+    return set(opened.get(include=[])["ids"]) == {passage.id for passage in passages}
+
+
+def _on_server(host: str, name: str, passages: Sequence[Passage], vectors: Vectors) -> chromadb.Collection:
+    """The collection on a Chroma server; one that is incomplete, because its builder was killed, is completed.
+
+    Adding an id that is there is ignored by Chroma, and the name is a digest of the content: filling up is safe.
+    """
+    address, _, port = host.partition(":")
+    hint = "start one with `chroma run --path FOLDER`, or unset CHROMA_HOST to keep vectors in the cache"
+    try:
+        client = chromadb.HttpClient(address, int(port or 8000), settings=Settings(anonymized_telemetry=False))
+        opened = client.get_or_create_collection(
+            f"triptych-{name}", configuration=CreateCollectionConfiguration(hnsw=HNSW), embedding_function=None
+        )
+        if not _holds(opened, passages):
+            _add(opened, passages, vectors)
+        complete = _holds(opened, passages)
+    except (ValueError, ChromaError, httpx.HTTPError) as error:  # chromadb says ValueError when nobody listens
+        raise DataError(f"the Chroma server at {host} cannot be used: {error}", hint) from None
+    if not complete:
+        raise DataError(f"the collection triptych-{name} at {host} holds other passages", "delete it on the server")
     return opened
 
 
@@ -191,12 +225,7 @@ def build(folder: Path, passages: Sequence[Passage], vectors: Vectors) -> None:
         made = client.create_collection(
             COLLECTION, configuration=CreateCollectionConfiguration(hnsw=HNSW), embedding_function=None
         )
-        nodes = _nodes(passages)
-        for node, vector in zip(nodes, vectors, strict=True):
-            node.embedding = vector.tolist()
-        store = ChromaVectorStore(chroma_collection=made)
-        for start in range(0, len(nodes), 1000):  # well below Chroma's largest batch
-            store.add(list(nodes[start : start + 1000]))
+        _add(made, passages, vectors)
         client.close()
         scratch.rename(folder)
     except OSError:
@@ -204,6 +233,15 @@ def build(folder: Path, passages: Sequence[Passage], vectors: Vectors) -> None:
             raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _add(made: chromadb.Collection, passages: Sequence[Passage], vectors: Vectors) -> None:
+    nodes = _nodes(passages)
+    for node, vector in zip(nodes, vectors, strict=True):
+        node.embedding = vector.tolist()
+    store = ChromaVectorStore(chroma_collection=made)
+    for start in range(0, len(nodes), 1000):  # well below Chroma's largest batch
+        store.add(list(nodes[start : start + 1000]))
 
 
 def _nodes(passages: Sequence[Passage]) -> list[TextNode]:

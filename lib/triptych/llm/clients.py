@@ -7,7 +7,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -41,41 +42,57 @@ class OpenAICompatible:
         # Any: the library has one overload for every combination of options
         arguments: Any = {**self.defaults, **parameters, "model": self.model, "messages": _plain(messages)}
         started = time.monotonic()
-        try:
+        with explained(self.model, self._timeout, self._retries, lambda: self._connection):
             if self._connection is None:
                 self._connection = openai.OpenAI(
                     base_url=self._base_url, api_key=self._key, timeout=self._timeout, max_retries=self._retries
                 )
             raw = self._connection.chat.completions.with_raw_response.create(**arguments)
-        except openai.APITimeoutError as error:
-            hint = f"it was silent for {self._timeout:g} s, {self._retries + 1} times; ask for less or wait longer"
-            raise ModelError(f"{self.model} did not answer in time", hint) from error
-        except openai.APIConnectionError as error:
-            raise ModelError(
-                f"{self.model} cannot be reached: {error.__cause__ or error}", "check the network and OPENAI_BASE_URL"
-            ) from error
-        except openai.APIStatusError as error:
-            if _too_long(error.code, error.message):
-                raise TooLong(f"{self.model}: {self._without_key(error.message)}", "ask for less at a time") from error
-            hint = _STATUS_HINTS.get(error.status_code, "the endpoint's documentation explains its statuses")
-            said = self._without_key(error.message)
-            raise ModelError(f"{self.model} was refused with HTTP status {error.status_code}: {said}", hint) from error
-        except openai.OpenAIError as error:  # no key: the library looks for it when it connects
-            hint = (
-                "export OPENAI_API_KEY=… (any word for a server that wants none) and OPENAI_BASE_URL for another server"
-            )
-            raise ModelError(f"{self.model} cannot be asked: {error}", hint) from error
         return _answer(self.model, raw.text, time.monotonic() - started)
 
-    def _without_key(self, text: str) -> str:
-        key = self._connection.api_key if self._connection else ""
-        return (text.replace(key, "(key)") if key else text)[:500]
+
+@contextmanager
+def explained(
+    model: str,
+    timeout: float,
+    retries: int,
+    connection: Callable[[], openai.OpenAI | None],
+    *,
+    key: str = "OPENAI_API_KEY",
+    url: str = "OPENAI_BASE_URL",
+) -> Generator[None]:
+    """What the openai library raises, as ModelError (or TooLong) with the way out, and never with the key in it.
+
+    `key` and `url` name the environment variables that the endpoint is configured by.
+    """
+    import openai
+
+    try:
+        yield
+    except openai.APITimeoutError as error:
+        hint = f"it was silent for {timeout:g} s, {retries + 1} times; ask for less or wait longer"
+        raise ModelError(f"{model} did not answer in time", hint) from error
+    except openai.APIConnectionError as error:
+        raise ModelError(
+            f"{model} cannot be reached: {error.__cause__ or error}", f"check the network and {url}"
+        ) from error
+    except openai.APIStatusError as error:
+        used = connection()
+        said = (error.message.replace(used.api_key, "(key)") if used and used.api_key else error.message)[:500]
+        if _too_long(error.code, error.message):
+            raise TooLong(f"{model}: {said}", "ask for less at a time") from error
+        hint = _STATUS_HINTS.get(error.status_code, "the endpoint's documentation explains its statuses")
+        hint = hint.format(key=key, url=url)
+        raise ModelError(f"{model} was refused with HTTP status {error.status_code}: {said}", hint) from error
+    except openai.OpenAIError as error:  # no key: the library looks for it when it connects
+        hint = f"export {key}=… (any word for a server that wants none) and {url} for another server"
+        raise ModelError(f"{model} cannot be asked: {error}", hint) from error
 
 
 _STATUS_HINTS = {
-    401: "check OPENAI_API_KEY",
+    401: "check {key}",
     403: "this key may not use this model",
-    404: "check the model's name and OPENAI_BASE_URL",
+    404: "check the model's name and {url}",
     429: "the rate or the budget of this key is used up: wait, or run again later (answers so far are kept)",
 }
 
