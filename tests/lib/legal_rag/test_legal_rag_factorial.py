@@ -113,6 +113,14 @@ def test_the_bounds(todo: list[factorial.Context], passages: list[Passage]) -> N
             assert each.retrieved is (False if each.question.answerable else None)
 
 
+def test_a_question_whose_gold_is_not_among_the_passages_is_refused(
+    items: list[Question], passages: list[Passage]
+) -> None:
+    elsewhere = [passage for passage in passages if passage.article != items[0].gold[0].article]
+    with pytest.raises(DataError, match="none of the passages holds the gold"):
+        list(factorial.contexts(items[:1], ["distant"], [Fixed("first", passages)], elsewhere, k=2))
+
+
 def test_one_row_an_answer_and_unread_verdicts_keep_theirs(
     todo: list[factorial.Context], passages: list[Passage], eu_law: Corpus
 ) -> None:
