@@ -127,7 +127,7 @@ class Dense:
 
 
 def arms(passages: Sequence[Passage], names: Sequence[str]) -> list[Arm]:
-    """The arms called `names`, in that order: "BM25", or a model of `embed.MODELS`."""
+    """The arms called `names`, in that order: "BM25", a model of `embed.MODELS`, or a hosted one ("provider/model")."""
     return [Bm25(passages) if name == Bm25.name else Dense(passages, Embedder(name)) for name in names]
 
 
