@@ -73,7 +73,7 @@ module accelerators_bank
     end else begin
       if (ready[0][0]) left_q <= CountW'(Rows - 1);
       else if (left_q != '0) left_q <= left_q - 1'b1;
-      shift_q <= ready[0][0] ? Rows > 1 : 32'(left_q) > 1;
+      shift_q <= ready[0][0] ? Rows > 1 : (left_q >> 1) != '0;
       valid_o <= ready[0][0] || left_q != '0;
     end
   end

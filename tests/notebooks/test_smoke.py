@@ -24,12 +24,17 @@ def run(name: str, build: Path, cache: Path | None = None) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def with_producers(name: str) -> list[str]:
+    """The stages that `name` reads from, and what they read from, each once and before its reader; `name` last."""
+    before = [stage for reference in stages.get(name).inputs for stage in with_producers(stages.producer(reference)[0])]
+    return list(dict.fromkeys([*before, name]))
+
+
 @pytest.mark.parametrize("name", stages.load())
 def test_notebook_runs_at_smoke(name, tmp_path, monkeypatch):
     spec = stages.get(name)
-    for producer in dict.fromkeys(stages.producer(reference)[0] for reference in spec.inputs):
-        run(producer, tmp_path)
-    run(name, tmp_path)
+    for needed in with_producers(name):
+        run(needed, tmp_path)
     monkeypatch.setenv("TRIPTYCH_BUILD", str(tmp_path))
     assert keys.why_stale(spec, "smoke") == ""
     record = keys.read_record(spec, "smoke")

@@ -16,8 +16,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from workflows import Context, Workflow, step
-from workflows.events import Event, StartEvent, StopEvent
+from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Workflow, step
 
 from triptych.errors import LimitError, ModelError
 from triptych.ft_dojo.agents import feedback

@@ -84,7 +84,7 @@ def test_an_honest_agent_is_not_flagged(suite: Suite, name: str) -> None:
 
 def test_where_nothing_isolates_only_harmless_scripts_are_played(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "problem", lambda: "not here")
-    assert 0 < len(playable()) < len(ATTACKS) and not set(playable()) & set(scripts.ATTACKS)
+    assert 0 < len(playable()) < len(ATTACKS) and not any(each in scripts.ATTACKS for each in playable())
 
 
 def _duel(attacker: list[int], twin: list[int], **said: object) -> Duel:
