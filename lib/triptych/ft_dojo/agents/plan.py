@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from triptych.ft_dojo.environment.budget import Spent
 from triptych.ft_dojo.environment.observations import ErrorObservation
 from triptych.ft_dojo.trainer import TrainSpec
+
+if TYPE_CHECKING:
+    from triptych.ft_dojo.environment.session import Session
 
 Decision = Literal["accept", "reject", "repeat", "failed"]
 
@@ -162,3 +165,5 @@ class Agent(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    def play(self, session: Session) -> Verdict: ...

@@ -1,0 +1,166 @@
+"""The runner: rows by content, interruptions, crashes, lost workers, and what a row says against the journal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from triptych.errors import ParameterError
+from triptych.ft_dojo import tasks, tiny, trajectory
+from triptych.ft_dojo.agents import roster, runner
+from triptych.ft_dojo.agents.plan import Agent, Verdict
+from triptych.ft_dojo.environment.actions import Inspect, Stop
+from triptych.ft_dojo.environment.budget import Limits
+from triptych.ft_dojo.environment.session import Session
+from triptych.ft_dojo.trainer import TrainSpec
+
+SMALL = tiny.TinySpec(
+    hidden=16, layers=1, heads=2, feed_forward=32, train=TrainSpec(steps=4, batch=4, learning_rate=3e-3)
+)
+SIZES = {"train": 200, "val": 40, "select": 30, "test": 30}
+HERE = __name__
+pytestmark = pytest.mark.usefixtures("isolated")
+
+
+class Looker:
+    """Looks once and stops; does something else first when its options say so."""
+
+    name, proposer = "looker", "none"
+
+    def __init__(self, act: str, marker: str) -> None:
+        self.act, self.marker = act, Path(marker)
+
+    def play(self, session: Session) -> Verdict:
+        session.step(Inspect(path="instruction.md"))
+        first = not self.marker.exists()
+        with self.marker.open("a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()}\n")
+        if self.act == "crash":
+            raise ZeroDivisionError("the agent fell over")
+        if self.act == "interrupt" and first:
+            raise KeyboardInterrupt
+        if self.act == "die always" or (self.act == "die" and first):
+            os.kill(os.getpid(), signal.SIGKILL)
+        session.step(Stop(reason="seen enough"))
+        return Verdict(agent=self.name, proposer=self.proposer, ended="stopped", model=None, reward=0.0, reason="seen")
+
+
+def looker(place: roster.Place) -> Agent:
+    return Looker(str(place.options["act"]), str(place.options["marker"]))
+
+
+@pytest.fixture(autouse=True)
+def small_cache(base: tiny.Base, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The small base of these tests, found where `base` was made."""
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(base.folder.parents[1]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    return iter([None])
+
+
+def job(agent: str, seed: int = 0, **more: object) -> runner.Job:
+    limits = Limits(nominal_cpu=2.5, evaluations=6, actions=40)
+    return runner.Job(task="finance", agent=agent, seed=seed, base=SMALL, sizes=SIZES, limits=limits, **more)
+
+
+def looking(tmp_path: Path, act: str, seed: int = 0) -> runner.Job:
+    return job(f"{HERE}:looker", seed, options={"act": act, "marker": str(tmp_path / f"{act} {seed}")})
+
+
+def times(tmp_path: Path, act: str, seed: int = 0) -> int:
+    """How often an agent was played."""
+    return len((tmp_path / f"{act} {seed}").read_text().splitlines())
+
+
+def test_a_row_says_what_the_journal_says_and_a_second_sweep_plays_nothing(tmp_path: Path) -> None:
+    wanted, seen = [job("default"), job("base"), job("default")], list[runner.Progress]()
+    rows = runner.sweep(wanted, folder=tmp_path / "runs", on_row=seen.append)
+    assert [progress.done for progress in seen] == [1, 2] and seen[0].total == 2 and seen[0].left is not None
+    assert str(seen[1]).startswith("2 of 2")
+    assert list(rows["agent"]) == ["default", "base", "default"] and rows.iloc[0].equals(rows.iloc[2])
+    one = rows.iloc[0]
+    run = trajectory.read(runner.trajectory_folder(one["key"], tmp_path / "runs"))
+    made = tasks.make("finance", 0, SIZES)
+    assert one["normalised"] == pytest.approx(made.normalised(one["test"]), abs=1e-3)
+    assert one["seconds"] == pytest.approx(sum(step.outcome.charged.nominal_cpu for step in run.steps))
+    assert one["trainings"] == 1 and one["evaluations"] == 1 and one["actions"] == len(run.steps)
+    assert one["wasted"] == 0 and one["cpu"] > 0 and not one["flags"] and one["ended"] == "submitted"
+    assert 0 <= one["val"] <= 1 and pd.isna(rows.iloc[1]["val"])
+    again = runner.sweep(wanted, folder=tmp_path / "runs", on_row=lambda progress: pytest.fail(str(progress)))
+    pd.testing.assert_frame_equal(rows, again)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    known = pd.read_parquet(tmp_path / "rows.parquet")
+    replayed = runner.sweep(
+        wanted, folder=tmp_path / "elsewhere", known=known, on_row=lambda progress: pytest.fail(str(progress))
+    )
+    pd.testing.assert_frame_equal(rows, replayed)
+
+
+def test_the_same_job_twice_is_the_same_run_and_keys_tell_what_differs(tmp_path: Path) -> None:
+    one, two = (runner.play(job("FT-Agent"), tmp_path / name) for name in ("one", "two"))
+    measured = {"cpu", "wall"}
+    assert one.model_dump(exclude=measured) == two.model_dump(exclude=measured) and one.trajectory
+    others = [
+        job("FT-Agent", 1), job("general agent"), job("FT-Agent", reserved=True), job("FT-Agent", options={"a": 1}),
+        job("FT-Agent").model_copy(update={"limits": Limits(nominal_cpu=3.0)}),
+    ]  # fmt: skip
+    assert len({one.key, *(other.key for other in others)}) == 6
+    assert runner.Job.model_validate_json(job("FT-Agent").model_dump_json()).key == one.key
+
+
+def test_a_key_depends_on_its_own_agents_code_and_on_no_other() -> None:
+    ft = {path.name for path in runner.code_files(roster.maker("FT-Agent"))}
+    default = {path.name for path in runner.code_files(roster.maker("default"))}
+    assert {"ft_agent.py", "rules.py", "feedback.py", "session.py", "base.py", "trainer.py"} <= ft
+    assert "baselines.py" in default and not default & {"ft_agent.py", "rules.py", "feedback.py"}
+    assert not (ft | default) & {"runner.py", "roster.py", "keys.py"}
+    assert Path(__file__) in runner.code_files(looker)
+
+
+def test_a_crash_leaves_a_row_with_its_cost_and_the_sweep_goes_on(tmp_path: Path) -> None:
+    rows = runner.sweep([looking(tmp_path, "crash"), job("base")], folder=tmp_path / "runs")
+    crash = rows.iloc[0]
+    assert crash["ended"] == "crashed" and "fell over" in crash["reason"] and pd.isna(crash["test"])
+    assert crash["seconds"] > 0 and crash["actions"] == 2, "the look, and the end"
+    assert rows.iloc[1]["ended"] == "submitted"
+    runner.sweep([looking(tmp_path, "crash")], folder=tmp_path / "runs")
+    assert times(tmp_path, "crash") == 1, "a crash is a result"
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
+    wanted = [looking(tmp_path, "go"), looking(tmp_path, "interrupt")]
+    with pytest.raises(KeyboardInterrupt):
+        runner.sweep(wanted, folder=tmp_path / "runs")
+    rows = runner.sweep(wanted, folder=tmp_path / "runs")
+    assert list(rows["ended"]) == ["stopped", "stopped"] and times(tmp_path, "go") == 1
+    assert list(rows["actions"]) == [2, 2], "the look before the interruption is not paid twice"
+    assert len(runner.sweep([looking(tmp_path, "go", 5)], folder=tmp_path / "runs", minutes=0)) == 0
+
+
+@pytest.mark.slow
+def test_a_lost_worker_loses_nothing_and_one_that_always_dies_gets_a_row(tmp_path: Path) -> None:
+    wanted = [looking(tmp_path, "die"), looking(tmp_path, "die always"), *(looking(tmp_path, "go", n) for n in (1, 2))]
+    rows = runner.sweep(wanted, folder=tmp_path / "runs", processes=2)
+    assert list(rows["ended"]) == ["stopped", "lost", "stopped", "stopped"]
+    assert times(tmp_path, "die") == 2 and rows.iloc[0]["actions"] == 2
+    assert times(tmp_path, "die always") == runner.LOST and "lost" in rows.iloc[1]["reason"]
+    assert rows.iloc[1]["seconds"] > 0, "what was spent before is in the journal"
+    assert times(tmp_path, "go", 1) == times(tmp_path, "go", 2) == 1
+
+
+def test_wrong_names_and_addresses_say_what_is_right() -> None:
+    with pytest.raises(ParameterError, match="tasks: "):
+        runner.jobs(["finnance"], ["base"], [0])
+    for name in ("best agent", "no.such.module:agent", "triptych.ft_dojo:nothing"):
+        with pytest.raises(ParameterError, match="agents: base"):
+            runner.jobs(["finance"], [name], [0])
+    with pytest.raises(ParameterError, match="dask scheduler"):
+        runner.sweep([job("base", 77)], scheduler="tcp://127.0.0.1:9", folder=Path("nowhere"))
+    with pytest.raises(ParameterError, match="at least 1"):
+        runner.sweep([job("base", 77)], processes=0, folder=Path("nowhere"))
+    names = [one.agent for one in runner.jobs(["math", "finance"], ["base", "oracle"], [3, 4])]
+    assert names == ["base", "oracle"] * 4
