@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from triptych.bitsys.accelerator.cycles import Supply, predict
@@ -169,13 +170,12 @@ def trade(
     """Accuracy, cycles and switching of each mix side by side.
 
     `summary` and `trained` as from `draw.summary` and `trained.gather`, `times` of a batch of `images`. Columns: mix,
-    accuracy (percent), cycles and toggles (millions) of an image, front (no other mix is as good in accuracy and
-    cycles), chosen.
+    accuracy (percent), cycles and toggles (millions) of a picture, front (no other mix is as good in accuracy and
+    cycles), pareto (nor in switching besides; equal to front where switching is not known), chosen.
     """
     from triptych.bitsys.networks.trained import network
 
     rows: list[dict[str, object]] = []
-    points: list[Choice] = []
     for mix, accuracy in zip(summary["mix"], summary["accuracy"], strict=True):
         if mix == "float":
             continue
@@ -183,7 +183,13 @@ def trade(
         spent = sum(time[width] for time, width in zip(times, one.widths, strict=True)) / images
         switched = toggles(one, per_product) / 1e6
         rows.append({"mix": mix, "accuracy": accuracy, "cycles": spent, "toggles": switched, "chosen": mix in chosen})
-        points.append(Choice(one.widths, round(spent * images), -float(accuracy)))
     table = pd.DataFrame(rows)
-    front = {one.mix for one in undominated(points)}
-    return table.assign(front=[mix in front for mix in table["mix"]])
+    costs = np.stack([-table["accuracy"], table["cycles"], table["toggles"].fillna(0)], axis=1).astype(float)
+    return table.assign(front=unbeaten(costs[:, :2]), pareto=unbeaten(costs))
+
+
+def unbeaten(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which rows of costs (points, objectives) no other row beats: as low everywhere and lower somewhere."""
+    no_higher = (costs[:, None] <= costs[None]).all(axis=-1)
+    lower = (costs[:, None] < costs[None]).any(axis=-1)
+    return np.asarray(~(no_higher & lower).any(axis=0), np.bool_)

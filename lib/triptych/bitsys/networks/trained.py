@@ -1,14 +1,17 @@
 """Networks trained once and kept: a row for each network, mix and seed, with its scores and, for one seed, integers.
 
 Training is keyed by what it depends on (this data set, recipe, mix and seed), so a series that was interrupted goes on
-where it stopped. The frame is a result of bitsys/05_networks; `network` opens what it holds.
+where it stopped. `python -m triptych.bitsys.networks.trained --minutes 9` trains what bitsys/05_networks records, the
+networks that others wait for first, and says how many are left. The record is a frame; `network` opens what it holds.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,9 @@ from triptych.errors import DataError, ParameterError
 
 FLOAT = "float"
 """The mix of a network in floating point."""
+
+UNIFORM = ("8888", "4444", "2222", "1111")
+"""One precision in every layer."""
 
 
 @dataclass(frozen=True)
@@ -53,22 +59,61 @@ def jobs(
     return [Job(kind, mix, seed, source, epochs) for mix in dict.fromkeys(mixes) for seed in seeds]
 
 
-def gather(todo: Sequence[Job], keep_seed: int = 0) -> pd.DataFrame:
-    """Train what has not been trained before; one row a job.
+def gather(todo: Sequence[Job], keep_seed: int = 0, known: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Take what `known` (another frame of `gather`) holds, train what has not been trained before; one row a job.
 
-    Columns: those of Job and Scores, `integer_accuracy` on the test pictures and `network` (the integers, compressed)
-    for the seed `keep_seed` of mixes other than float, else missing.
+    Columns: those of Job and Scores, `digest` of the training, `integer_accuracy` on the test pictures and `network`
+    (the integers, compressed) for the seed `keep_seed` of mixes other than float, else missing.
     """
     from tqdm.auto import tqdm
 
-    rows = [_row(job, keep_seed) for job in tqdm(todo, desc="training", leave=False)]
-    return pd.DataFrame(rows)
+    columns = [one.name for one in fields(Job)]
+    held: dict[tuple[object, ...], dict[str, Any]] = {}
+    if known is not None:
+        for record in known.to_dict("records"):
+            row = {str(name): value for name, value in record.items()}
+            held[tuple(row[name] for name in columns)] = row
+    missing = [job for job in todo if astuple(job) not in held]
+    made = {
+        astuple(job): _row(job, keep_seed) for job in tqdm(missing, desc="training", leave=False, disable=not missing)
+    }
+    return pd.DataFrame([held[astuple(job)] if astuple(job) in held else made[astuple(job)] for job in todo])
+
+
+def series(
+    mixes: Mapping[str, Sequence[str]], seeds: Sequence[int], source: Source = "digits", epochs: int = 0
+) -> list[Job]:
+    """What bitsys/05_networks trains: each network of `mixes` at its mixes and in floating point, and TFC at those with
+    one narrow layer. First all of the first seed, whose integers others wait for.
+    """
+    from triptych.bitsys.networks.quantised import one_narrow
+
+    found: list[Job] = []
+    for seed in seeds:
+        for kind, those in mixes.items():
+            found += jobs(kind, those, [seed], source, epochs)
+    for kind in mixes:
+        found += jobs(kind, [FLOAT], seeds, source, epochs)
+        if kind == "tfc":
+            found += jobs(kind, ["8888", *one_narrow()], seeds, source, epochs)
+    return list(dict.fromkeys(found))
+
+
+def recorded() -> pd.DataFrame:
+    """The committed record of trained networks, whatever code made it. Raises DataError when there is none."""
+    from triptych import keys, stages
+
+    path, _ = keys.recorded_files(stages.get("bitsys/05_networks"), "networks.parquet")
+    if not path.exists():
+        raise DataError("no trained networks are recorded", "python -m triptych run bitsys/05_networks --profile full")
+    return pd.read_parquet(path)
 
 
 def _row(job: Job, keep_seed: int) -> dict[str, Any]:
     folder = trained(job)
     scores = Scores.model_validate_json((folder / "scores.json").read_bytes())
-    row: dict[str, Any] = {**vars(job), **scores.model_dump(), "integer_accuracy": None, "network": None}
+    row: dict[str, Any] = {**vars(job), **scores.model_dump(), "digest": digest(job)}
+    row |= {"integer_accuracy": None, "network": None}
     if job.seed == keep_seed and job.mix != FLOAT:
         network = integers(job)
         test = images.load(job.source).test
@@ -79,11 +124,8 @@ def _row(job: Job, keep_seed: int) -> dict[str, Any]:
 
 def trained(job: Job) -> Path:
     """The folder with a job's weights and scores, made if it is not there yet."""
-    here = Path(__file__).parent
 
     def make(folder: Path) -> None:
-        import time
-
         import torch
 
         from triptych.bitsys.networks import quantised
@@ -109,8 +151,13 @@ def trained(job: Job) -> Path:
         )
         (folder / "scores.json").write_text(scores.model_dump_json(indent=1), "utf-8")
 
-    digest = builds.key([here / "quantised.py", here / "images.py"], vars(job))
-    return builds.once("trained", digest, make)
+    return builds.once("trained", digest(job), make)
+
+
+def digest(job: Job) -> str:
+    """What a training depends on: the job, and the text of the recipe and of the data set's split."""
+    here = Path(__file__).parent
+    return builds.key([here / "quantised.py", here / "images.py"], vars(job))
 
 
 def model(job: Job) -> Any:
@@ -126,10 +173,15 @@ def model(job: Job) -> Any:
 
 
 def integers(job: Job) -> Network:
-    """A trained network as integers, by way of QONNX."""
+    """A trained network as integers, by way of QONNX; kept by the training and the text of what reads it."""
     from triptych.bitsys.networks import from_qonnx
 
-    return from_qonnx.from_brevitas(model(job), (1, 1, 28, 28), f"{job.kind}-{job.mix}")
+    def make(folder: Path) -> None:
+        network = from_qonnx.from_brevitas(model(job), (1, 1, 28, 28), f"{job.kind}-{job.mix}")
+        integer.save(network, folder / "network.json.xz")
+
+    key = builds.key([Path(from_qonnx.__file__), Path(integer.__file__)], {"training": digest(job)})
+    return integer.load(builds.once("integers", key, make) / "network.json.xz")
 
 
 def packed(network: Network) -> bytes:
@@ -158,3 +210,31 @@ def brevitas_version() -> str:
     from importlib.metadata import version
 
     return version("brevitas")
+
+
+def main() -> None:
+    """Train what the `full` profile of bitsys/05_networks records until the time is up; print what is left."""
+    from triptych import stages
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=9, help="no training begins after so long")
+    chosen = parser.parse_args()
+    end = time.monotonic() + 60 * chosen.minutes
+    words: dict[str, Any] = stages.resolve(stages.get("bitsys/05_networks"), "full")
+    first, source = words["seeds"][0], words["source"]
+    todo = series({"tfc": words["mixes"], "tcv": words["tcv_mixes"]}, words["seeds"], source, words["epochs"])
+    todo += jobs("tfc", [FLOAT, *UNIFORM], words["seeds"], source, words["longer"])
+    left = len(todo)
+    for job in todo:
+        if time.monotonic() > end:
+            break
+        scores = Scores.model_validate_json((trained(job) / "scores.json").read_bytes())
+        if job.seed == first and job.mix != FLOAT and job.epochs == words["epochs"]:
+            integers(job)
+        left -= 1
+        print(f"{job.kind}-{job.mix} seed {job.seed}: {scores.test_accuracy:.4f}, {scores.cpu_seconds} s", flush=True)
+    print(f"{left} of {len(todo)} trainings are left")
+
+
+if __name__ == "__main__":
+    main()
