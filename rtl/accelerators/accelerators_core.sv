@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The multiply-accumulate units of an accelerator between registers: what is placed and routed to tell how fast a
-/// dataflow and a multiplier let the clock run. The wires that bring operands to the units begin at registers here, as
-/// they do in the machine, so that the fan-out of a broadcast word counts.
+/// The multiply-accumulate units of an accelerator behind registers: the part that is placed and routed by itself, to tell
+/// how fast a dataflow and a multiplier let the clock run. The wires that bring operands to the units begin at registers
+/// here, so that the fan-out of a broadcast word counts.
 module accelerators_core
   import accelerators_pkg::*;
 #(
@@ -40,6 +40,13 @@ module accelerators_core
   /// The results.
   output logic [Columns-1:0][AccWidth-1:0] sum_o
 );
+
+  if (Kind == baselines_pkg::BitSerial || Kind > baselines_pkg::Fixed) begin : gen_bad_kind
+    $error("accelerators_core: Kind = %0d must take a token a cycle: 0, 1, 2 or 4", Kind);
+  end
+  if (Rows < 1 || Columns < 1) begin : gen_bad_size
+    $error("accelerators_core: Rows = %0d, Columns = %0d must each be at least 1", Rows, Columns);
+  end
 
   tag_t                        tag_q[Positions];
   logic [Positions-1:0][N-1:0] a_q;

@@ -249,7 +249,7 @@ module accelerators_machine
   logic [LineW:0]            line;
   logic [N-1:0][Columns-1:0] data;
   token_t                    token_q[Positions];
-  tag_t                      tags   [Positions];
+  tag_t [Positions-1:0]      tags;
   logic [Positions-1:0][N-1:0] words;
 
   assign host_line = host_valid_i && host_target_i == 2'd0;
@@ -291,41 +291,23 @@ module accelerators_machine
   // Sums.
   logic [Columns-1:0][AccWidth-1:0] sums;
 
-  if (Systolic) begin : gen_array
-    accelerators_array #(
-      .Kind(Kind),
-      .N(N),
-      .Widths(Widths),
-      .AccWidth(AccWidth),
-      .Rows(Rows),
-      .Columns(Columns)
-    ) u_array (
-      .clk_i,
-      .rst_ni,
-      .tag_i(tags),
-      .a_i(words),
-      .b_i(weights_q[2]),
-      .valid_o(beat_valid),
-      .sum_o(sums)
-    );
-  end else begin : gen_bank
-    accelerators_bank #(
-      .Kind(Kind),
-      .N(N),
-      .Widths(Widths),
-      .AccWidth(AccWidth),
-      .Rows(Rows),
-      .Columns(Columns)
-    ) u_bank (
-      .clk_i,
-      .rst_ni,
-      .tag_i(tags[0]),
-      .a_i(words[0]),
-      .b_i(weights_q[2]),
-      .valid_o(beat_valid),
-      .sum_o(sums)
-    );
-  end
+  accelerators_core #(
+    .Systolic(Systolic),
+    .Kind(Kind),
+    .N(N),
+    .Widths(Widths),
+    .AccWidth(AccWidth),
+    .Rows(Rows),
+    .Columns(Columns)
+  ) u_core (
+    .clk_i,
+    .rst_ni,
+    .tag_i(tags),
+    .a_i(words),
+    .b_i(weights_q[2]),
+    .valid_o(beat_valid),
+    .sum_o(sums)
+  );
 
   // Results.
   logic [15:0]             table_line;

@@ -20,8 +20,12 @@ from triptych.bitsys.model import Ints
 from triptych.bitsys.tools import RtlError
 
 SYSTOLIC = Machine("systolic", "bitsys", rows=2, columns=2, port_bits=8)
-SINGLE = Machine("single_layer", "fixed", rows=4, columns=4, port_bits=32)
+SINGLE = Machine("single_layer", "fixed", rows=3, columns=4, port_bits=32)
+BANDS = Machine("systolic", "mtree", rows=2, columns=2, port_bits=16, bands=2)
 MACHINES = pytest.mark.parametrize("machine", [SYSTOLIC, SINGLE], ids=lambda machine: machine.label)
+
+BATCH_ENDS = 1
+"""Cycles from start to end of a batch, as the harness sees it, beyond those of its layers."""
 
 
 def agrees(machine: Machine, layers: list[Layer], images: Ints, batch: int, supply: Supply) -> None:
@@ -29,7 +33,13 @@ def agrees(machine: Machine, layers: list[Layer], images: Ints, batch: int, supp
     program = assemble(machine, layers, images.shape[1:3], batch)
     outcome = simulate.run(program, images, supply)
     assert np.array_equal(outcome.sums, execute(layers, images))
-    assert outcome.counters == [predict(machine, program.instructions, supply)] * -(-len(images) // batch)
+    judge(program, outcome, -(-len(images) // batch), supply)
+
+
+def judge(program: Program, outcome: simulate.Outcome, batches: int, supply: Supply) -> None:
+    """Every layer's counters are the model's, and together they are the time that the harness saw pass."""
+    assert outcome.counters == [predict(program.machine, program.instructions, supply)] * batches
+    assert outcome.elapsed == [sum(one.total for one in batch) + BATCH_ENDS for batch in outcome.counters]
 
 
 @pytest.mark.slow
@@ -44,6 +54,40 @@ def agrees(machine: Machine, layers: list[Layer], images: Ints, batch: int, supp
 def test_random_networks(machine: Machine, seed: int, batch: int, throttle: int, prefetch: bool) -> None:
     layers, images = random_network(np.random.default_rng(seed))
     agrees(machine, layers, images, batch, Supply(throttle, prefetch))
+
+
+@pytest.mark.slow
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 1 << 32), count=st.integers(1, 3), throttle=st.sampled_from([1, 2, 5]), prefetch=st.booleans()
+)
+def test_every_band_runs_a_network_of_its_own(seed: int, count: int, throttle: int, prefetch: bool) -> None:
+    """Other layers, other precision, other batch size in each band at the same time, and none disturbs the other."""
+    rng = np.random.default_rng(seed)
+    networks, images, programs = list[list[Layer]](), list[Ints](), list[Program]()
+    for _ in range(BANDS.bands):
+        layers, some = random_network(rng)
+        batch = int(rng.integers(1, 4))
+        networks.append(layers)
+        images.append(draw(rng, (batch * count, *some.shape[1:]), layers[0].width, layers[0].activation))
+        programs.append(assemble(BANDS, layers, some.shape[1:3], batch))
+    supply = Supply(throttle, prefetch)
+    outcomes = simulate.run_bands(BANDS, programs, images, supply)
+    for layers, values, program, outcome in zip(networks, images, programs, outcomes, strict=True):
+        assert np.array_equal(outcome.sums, execute(layers, values))
+        judge(program, outcome, count, supply)
+
+
+@pytest.mark.slow
+def test_a_band_whose_stream_ends_is_named_and_the_other_one_finishes() -> None:
+    x = np.ones((1, 1, 1, 6), np.int64)
+    layer = Layer("dense", np.ones((2, 1, 1, 6), np.int64), 8, "unsigned", "signed", Raw(np.zeros(2, np.int64)))
+    program = assemble(BANDS, [layer], (1, 1))
+    short = [program.beats, program.beats - 1]
+    with pytest.raises(
+        RtlError, match=f"watchdog: batch 0 of band 1 .* {program.beats - 1} of {program.beats - 1} words"
+    ):
+        simulate.run_bands(BANDS, [program] * 2, [x] * 2, beats=short)
 
 
 @pytest.mark.slow

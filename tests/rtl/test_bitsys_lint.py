@@ -17,6 +17,7 @@ from triptych import paths
 from triptych.bitsys import tools
 from triptych.bitsys.accelerator import simulate
 from triptych.bitsys.accelerator.machine import Machine
+from triptych.bitsys.accelerator.speed import core
 from triptych.bitsys.design import KINDS, Design, needed
 
 DESIGNS = [
@@ -49,6 +50,7 @@ MACHINES = [
     Machine("single_layer", "bitshift"),
     Machine("single_layer", rows=1, columns=2, port_bits=16, widths=(8,)),
     Machine("single_layer", "fixed", rows=8, columns=8),
+    Machine("systolic", "fixed", rows=4, columns=2, port_bits=16, bands=2),
 ]
 
 
@@ -77,26 +79,49 @@ def test_verilator_has_no_complaint(design: Design) -> None:
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: f"{machine.label} {machine.widths}")
 def test_verilator_has_no_complaint_about_an_accelerator(machine: Machine) -> None:
+    harness_only = {"Systolic"} if machine.dataflow == "systolic" else {"Systolic", "Bands"}
+    parameters = {name: value for name, value in simulate.parameters(machine).items() if name not in harness_only}
+    assert lint(machine.dataflow, parameters, accelerator(machine.dataflow)) == ""
+
+
+@pytest.mark.parametrize("machine", MACHINES[1:5], ids=lambda machine: f"{machine.label} {machine.widths}")
+def test_verilator_has_no_complaint_about_the_units_that_are_placed(machine: Machine) -> None:
+    one = core(machine)
+    assert lint(one.top, one.parameters, one.sources) == ""
+
+
+def accelerator(top: str) -> list[Path]:
     rtl = paths.rtl()
-    parameters = {name: value for name, value in simulate.parameters(machine).items() if name != "Systolic"}
-    sources = needed(machine.dataflow, [rtl / "bitsys", rtl / "baselines", rtl / "accelerators"])
-    assert lint(machine.dataflow, parameters, sources) == ""
+    return needed(top, [rtl / "bitsys", rtl / "baselines", rtl / "accelerators"])
 
 
+SMALL = {"Kind": KINDS.index("fixed"), "Rows": 1, "Columns": 2, "PortBits": 16}
 ILLEGAL = [
-    ({"Rows": 0}, "Rows = 0 must be from 1 to 64"),
-    ({"Columns": 6}, "Columns = 6 must be a power of two from 2 to 64"),
-    ({"Kind": 3}, "Kind = 3 must take a token a cycle"),
-    ({"PortBits": 24}, "PortBits = 24 must divide LineBits = 32"),
-    ({"TableLines": 1}, "TableLines = 1, Instructions = 32 must each be at least 2"),
+    ("systolic", {"Rows": 0}, "Rows = 0 must be from 1 to 64"),
+    ("single_layer", {"Rows": 0, "PortBits": 1}, "Rows = 0 must be from 1 to 64"),
+    ("systolic", {"Columns": 6, "PortBits": 48}, "Columns = 6 must be a power of two from 2 to 64"),
+    ("systolic", {"N": 16}, "N = 16, AccWidth = 32 must be 8 and 32"),
+    ("single_layer", {"N": 5, "PortBits": 5}, "N = 5, AccWidth = 32 must be 8 and 32"),
+    ("systolic", {"AccWidth": 40}, "N = 8, AccWidth = 40 must be 8 and 32"),
+    ("systolic", {"Widths": 0x108, "Kind": 0}, "Widths = 32'h108 must list powers of two up to N = 8"),
+    ("single_layer", {"Kind": 3}, "Kind = 3 must take a token a cycle"),
+    ("systolic", {"PortBits": 24}, "PortBits = 24 must divide LineBits = 16"),
+    ("systolic", {"TableLines": 1}, "TableLines = 1, Instructions = 32 must each be at least 2"),
+    ("systolic", {"Rows": 4, "Bands": 3}, "Bands = 3 must divide Rows = 4"),
+    ("accelerators_core", {"Kind": 3, "Systolic": 0}, "Kind = 3 must take a token a cycle"),
+    ("accelerators_core", {"Rows": 0}, "Rows = 0, Columns = 2 must each be at least 1"),
+    ("accelerators_core", {"N": 5, "Kind": 0}, "N = 5 is not a container width; choose 4, 8 or 16"),
 ]
 
 
-@pytest.mark.parametrize(("parameters", "words"), ILLEGAL, ids=str)
-def test_an_accelerator_refuses_an_illegal_parameter_with_its_value(parameters: dict[str, int], words: str) -> None:
-    rtl = paths.rtl()
-    sources = needed("systolic", [rtl / "bitsys", rtl / "baselines", rtl / "accelerators"])
-    assert words in lint("systolic", parameters, sources)
+@pytest.mark.parametrize(("top", "parameters", "words"), ILLEGAL, ids=str)
+def test_an_accelerator_refuses_an_illegal_parameter_with_its_value(
+    top: str, parameters: dict[str, int], words: str
+) -> None:
+    settings = SMALL | parameters
+    if top == "accelerators_core":
+        del settings["PortBits"]
+    assert words in lint(top, settings, accelerator(top))
 
 
 def test_the_lint_would_complain(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triptych.bitsys.accelerator import cycles, instruction
+from triptych.bitsys.accelerator import cycles, instruction, simulate
 from triptych.bitsys.accelerator.cycles import Supply
 from triptych.bitsys.accelerator.instruction import Instruction
 from triptych.bitsys.accelerator.layers import Layer, Raw, Scale, Thresholds
@@ -119,11 +120,48 @@ def test_images_that_the_network_does_not_read_are_refused() -> None:
         ({"port_bits": 24}, "24 bits does not divide the 32 bits"),
         ({"n": 16}, "N = 16"),
         ({"widths": (3,)}, "widths"),
+        ({"bands": 3}, "bands = 3 does not divide the 4 rows"),
+        ({"bands": 0}, "bands = 0"),
+        ({"bands": 2, "dataflow": "single_layer"}, "bands = 2: only the rows of a systolic array"),
     ],
 )
 def test_a_machine_that_cannot_be_built_is_refused_with_the_value(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(ParameterError, match=words):
         Machine(**wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(("width", "words"), [(1, 2), (2, 3), (4, 6), (8, 11)])
+def test_channels_that_do_not_fill_a_word_are_padded_and_the_padding_is_counted(width: int, words: int) -> None:
+    """11 inputs: at 1 bit two words of 8, and so on; 3 outputs on 4 columns and 3 images on 4 rows are padded, too."""
+    machine = Machine()
+    (one,) = program(machine, dense(11, 3, width), images=3).instructions
+    (taken,) = cycles.predict(machine, [one])
+    assert taken.busy == words
+    assert taken.useful == 11 * 3 * 3
+    assert taken.padded == 16 * words * (8 // width) - taken.useful
+
+
+def test_a_band_is_a_machine_of_its_own_rows() -> None:
+    cut = Machine(rows=8, bands=4)
+    assert cut.band == Machine(rows=2) and cut.band.band == cut.band
+    assert cut.label == "systolic-bitsys-8x4-4bands" and cut.positions_per_tile == 2 and cut.units == 32
+    layer = dense(30, 10, 2)
+    made = program(cut, layer, images=7)
+    assert made.machine == cut.band and made.instructions == program(cut.band, layer, images=7).instructions
+    supply = Supply(3)
+    assert cycles.predict(cut, made.instructions, supply) == cycles.predict(Machine(rows=2), made.instructions, supply)
+
+
+def test_bands_that_cannot_run_together_are_refused_before_anything_is_built(tmp_path: Path) -> None:
+    cut = Machine(bands=2)
+    one = program(cut, dense(3, 2, 4), images=2)
+    images = np.zeros((2, 1, 1, 3), np.int64)
+    with pytest.raises(ParameterError, match="1 programs and 2 arrays of images for 2 bands"):
+        simulate.prepare(cut, [one], [images] * 2, tmp_path)
+    with pytest.raises(ParameterError, match=r"the program of band 1 is for .*rows=4"):
+        simulate.prepare(cut, [one, program(Machine(), dense(3, 2, 4), images=2)], [images] * 2, tmp_path)
+    with pytest.raises(ParameterError, match=r"the bands have \[1, 2\] batches"):
+        simulate.prepare(cut, [one, one], [images, np.repeat(images, 2, axis=0)], tmp_path)
 
 
 def test_a_layer_takes_the_longer_of_computing_and_loading() -> None:

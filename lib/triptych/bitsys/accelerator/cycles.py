@@ -16,7 +16,7 @@ from triptych.bitsys.accelerator.instruction import Instruction
 from triptych.bitsys.accelerator.machine import Machine
 from triptych.errors import ParameterError
 
-WORD_LATENCY = 4
+WORD_LATENCY = 5
 """Cycles from the issue of a token to its operands at the first unit."""
 
 FINISH_LATENCY = 11
@@ -70,8 +70,12 @@ class Cycles:
 
 
 def predict(machine: Machine, instructions: Sequence[Instruction], supply: Supply | None = None) -> list[Cycles]:
-    """What each layer of a program takes, for one batch."""
+    """What each layer of a program takes, for one batch. Of a machine that is cut into bands: in the band that runs it.
+
+    Bands do not wait for one another, so a batch that they begin together takes as long as the slowest of them.
+    """
     supply = supply or Supply()
+    machine = machine.band
     found: list[Cycles] = []
     start = 0  # when the layer may issue its first token, in cycles since the first one of the batch
     accepted = -supply.throttle  # when the last word of weights was taken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from triptych.bitsys import model
@@ -27,7 +27,8 @@ class Machine:
     two from 2 to 64: an activation memory line holds that many containers. `port_bits`: width of the weight port as
     built, a divisor of `weight_line_bits`. `activation_lines`: lines of each of the two activation memories.
     `weight_lines`: tokens that each half of the weight buffer holds. `table_lines`, `instructions`: room for those.
-    Raises ParameterError that names the value.
+    `bands`: the rows of a systolic array may be cut into so many bands, a divisor of `rows`, each with its own stream
+    of weights and its own program (port, buffer and room are each band's). Raises ParameterError that names the value.
     """
 
     dataflow: Dataflow = "systolic"
@@ -42,6 +43,7 @@ class Machine:
     weight_lines: int = 4096
     table_lines: int = 512
     instructions: int = 32
+    bands: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", model.check(self.n, self.widths))
@@ -55,6 +57,10 @@ class Machine:
             raise ParameterError(f"columns = {self.columns} is not a power of two from 2 to 64")
         if not 1 <= self.rows <= 64:
             raise ParameterError(f"rows = {self.rows} is not from 1 to 64")
+        if self.bands < 1 or self.rows % self.bands:
+            raise ParameterError(f"bands = {self.bands} does not divide the {self.rows} rows")
+        if self.bands > 1 and self.dataflow != "systolic":
+            raise ParameterError(f"bands = {self.bands}: only the rows of a systolic array may be cut into bands")
         if self.port_bits < 1 or self.weight_line_bits % self.port_bits:
             raise ParameterError(
                 f"a weight port of {self.port_bits} bits does not divide the {self.weight_line_bits} bits of a token's "
@@ -76,13 +82,18 @@ class Machine:
         return self.rows * self.columns
 
     @property
+    def band(self) -> Machine:
+        """One band of it, which is a machine of its own; the whole machine where it is not cut."""
+        return replace(self, rows=self.rows // self.bands, bands=1) if self.bands > 1 else self
+
+    @property
     def positions_per_tile(self) -> int:
-        """Output positions that are computed at once."""
-        return self.rows if self.dataflow == "systolic" else 1
+        """Output positions that a band computes at once."""
+        return self.rows // self.bands if self.dataflow == "systolic" else 1
 
     @property
     def outputs_per_tile(self) -> int:
-        """Output channels that are computed at once: lanes of a line of weights."""
+        """Output channels that a band computes at once: lanes of a line of weights."""
         return self.columns if self.dataflow == "systolic" else self.units
 
     @property
@@ -112,5 +123,6 @@ class Machine:
 
     @property
     def label(self) -> str:
-        """Short name for tables and folders: `systolic-bitsys-4x4`."""
-        return f"{self.dataflow}-{self.kind}-{self.rows}x{self.columns}"
+        """Short name for tables and folders: `systolic-bitsys-4x4`; `…-4x4-2bands` where it is cut."""
+        cut = f"-{self.bands}bands" if self.bands > 1 else ""
+        return f"{self.dataflow}-{self.kind}-{self.rows}x{self.columns}{cut}"

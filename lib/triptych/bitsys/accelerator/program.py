@@ -25,6 +25,9 @@ tree in heap order, node 1 first (nodes 1 to 2^p - 1; node i goes on to 2 i when
 of 0.
 
 **Output.** Raw sums leave in lines of `columns` numbers of 32 bits, each with its index position × groups + group.
+
+**Bands.** Where a machine is cut into bands, a program is one band's, and its stream and images are too: every band may
+have another network, or the same one in another precision.
 """
 
 from __future__ import annotations
@@ -140,6 +143,7 @@ class Program:
 
 def assemble(machine: Machine, layers: Sequence[Layer], input_size: tuple[int, int], images: int = 1) -> Program:
     """The program of a network of integers for batches of `images`; `input_size` is height and width of its input.
+    Of a machine that is cut into bands it is the program of one band (`Program.machine` is that band).
 
     Raises ParameterError that names the layer when it does not fit: its input or output the activation memories, its
     tokens the weight buffer, its sums 32 bits, its width the machine; when a result is not of the width that the next
@@ -147,6 +151,7 @@ def assemble(machine: Machine, layers: Sequence[Layer], input_size: tuple[int, i
     """
     if not layers:
         raise ParameterError("a network without layers")
+    machine = machine.band
     instructions: list[Instruction] = []
     tables: list[Ints] = []
     weights: list[Ints] = []

@@ -43,11 +43,13 @@ CHECKED = (
 @dataclass(frozen=True)
 class Outcome:
     """What came out. `sums`: (images, height, width, channels) of the last layer; `counters`: a list for each batch of
-    those of each layer; `names` of the layers.
+    those of each layer; `elapsed`: cycles from start to end of each batch, by the harness's own count; `names` of the
+    layers.
     """
 
     sums: Ints
     counters: list[list[Cycles]]
+    elapsed: list[int]
     names: tuple[str, ...]
 
     @property
@@ -97,6 +99,7 @@ def parameters(machine: Machine) -> dict[str, int]:
         "Widths": sum(1 << width for width in machine.widths),
         "AccWidth": machine.acc_width,
         "Rows": machine.rows,
+        "Bands": machine.bands,
         "Columns": machine.columns,
         "PortBits": machine.port_bits,
         "ActivationLines": machine.activation_lines,
@@ -122,50 +125,140 @@ def run(
     stream ends after so many words, for tests. Raises ParameterError for images that do not fit, RtlError when the
     machine has not finished long after it should (the watchdog's words say where it stands).
     """
+    words = None if beats is None else [beats]
+    return run_bands(
+        program.machine, [program], [images], supply, idle_percent=idle_percent, seed=seed, beats=words, options=options
+    )[0]
+
+
+def run_bands(
+    machine: Machine,
+    programs: Sequence[Program],
+    images: Sequence[Ints],
+    supply: Supply | None = None,
+    *,
+    idle_percent: int = 0,
+    seed: int = 1,
+    beats: Sequence[int] | None = None,
+    options: Sequence[str] = FAST,
+) -> list[Outcome]:
+    """Run a program in each band of a machine at once, each on its own images; what came out of each band.
+
+    All bands begin a batch together, so there must be as many batches in each. Otherwise as `run`. Raises
+    ParameterError, too, when the programs are not one a band, or not for this machine's bands.
+    """
+    with tempfile.TemporaryDirectory(prefix="triptych-accelerator-") as name:
+        scratch = Path(name)
+        words = prepare(machine, programs, images, scratch, supply, idle_percent=idle_percent, seed=seed, beats=beats)
+        done = subprocess.run(
+            [build(machine, options), *words], capture_output=True, text=True, check=False, cwd=scratch
+        )
+        if done.returncode:
+            said = [line for line in (done.stdout + done.stderr).splitlines() if HARNESS in line or "rror" in line]
+            raise RtlError(f"the simulation of {machine.label} failed:\n" + "\n".join(said[-4:]))
+        return collect(machine, programs, [len(values) for values in images], scratch)
+
+
+def prepare(
+    machine: Machine,
+    programs: Sequence[Program],
+    images: Sequence[Ints],
+    folder: Path,
+    supply: Supply | None = None,
+    *,
+    idle_percent: int = 0,
+    seed: int = 1,
+    beats: Sequence[int] | None = None,
+) -> list[str]:
+    """Write what the harness reads into a folder; return the plusargs to run it with. Raises as `run_bands`."""
     supply = supply or Supply()
     if not 0 <= idle_percent < 100:
         raise ParameterError(f"idle_percent = {idle_percent} is not from 0 to 99")
-    batches = program.pack_images(images)
-    binary = build(program.machine, options)
-    predicted = sum(one.total for one in predict(program.machine, program.instructions, supply))
-    limit = 2 * predicted + 1000 + 2 * program.beats * supply.throttle * 100 // (100 - idle_percent)
-    with tempfile.TemporaryDirectory(prefix="triptych-accelerator-") as name:
-        scratch = Path(name)
-        _write_files(program, batches, scratch)
-        plusargs = {
-            "folder": name,
-            "count": len(program.instructions),
-            "batches": len(batches),
-            "lines": program.input.lines,
-            "beats": program.beats if beats is None else beats,
-            "prefetch": int(supply.prefetch),
-            "throttle": supply.throttle,
-            "idle": idle_percent,
-            "seed": seed,
-            "cycles": limit,
-        }
-        words = [f"+{key}={value}" for key, value in plusargs.items()]
-        done = subprocess.run([binary, *words], capture_output=True, text=True, check=False, cwd=scratch)
-        if done.returncode:
-            said = [line for line in (done.stdout + done.stderr).splitlines() if HARNESS in line or "rror" in line]
-            raise RtlError(f"the simulation of {program.machine.label} failed:\n" + "\n".join(said[-4:]))
-        sums = _sums(program, (scratch / "sums.hex").read_text("ascii"), len(batches))
-        counters = _counters(program, (scratch / "counters.txt").read_text("ascii"), len(batches))
-    return Outcome(sums=sums[: len(images)], counters=counters, names=program.names)
+    batches = _batches(machine, programs, images)
+    offered = [program.beats for program in programs] if beats is None else list(beats)
+    limit = 0
+    for program in programs:
+        predicted = sum(one.total for one in predict(machine, program.instructions, supply))
+        waits = 2 * program.beats * supply.throttle * 100 // (100 - idle_percent)
+        limit = max(limit, 2 * predicted + 1000 + waits)
+    _write_files(programs, batches, offered, folder)
+    plusargs = {
+        "folder": folder,
+        "batches": len(batches[0]),
+        "prefetch": int(supply.prefetch),
+        "throttle": supply.throttle,
+        "idle": idle_percent,
+        "seed": seed,
+        "cycles": limit,
+    }
+    return [f"+{key}={value}" for key, value in plusargs.items()]
 
 
-def _write_files(program: Program, batches: list[Ints], scratch: Path) -> None:
-    """What the harness reads."""
-    host = [
-        f"1 {line * (NODES + 1) + node + 1:x} {_joined(program.tables[line, :, node], 32)}"
-        for line in range(len(program.tables))
-        for node in range(NODES)
+def _batches(machine: Machine, programs: Sequence[Program], images: Sequence[Ints]) -> list[list[Ints]]:
+    """The lines of activations for each band and batch."""
+    if not len(programs) == len(images) == machine.bands:
+        raise ParameterError(
+            f"{len(programs)} programs and {len(images)} arrays of images for {machine.bands} bands, not one each"
+        )
+    for number, program in enumerate(programs):
+        if program.machine != machine.band:
+            raise ParameterError(f"the program of band {number} is for {program.machine}, not for {machine.band}")
+    batches = [program.pack_images(values) for program, values in zip(programs, images, strict=True)]
+    if any(len(one) != len(batches[0]) for one in batches):
+        raise ParameterError(f"the bands have {[len(one) for one in batches]} batches; they begin each one together")
+    return batches
+
+
+def collect(
+    machine: Machine, programs: Sequence[Program], counts: Sequence[int], folder: Path, prefix: str = ""
+) -> list[Outcome]:
+    """What the harness wrote into a folder, in files of this prefix, after a run of `counts` images in each band.
+
+    Raises RtlError when sums or counters are missing or too many.
+    """
+    sums = _by_band(folder / f"{prefix}sums.hex", machine.bands, 16)
+    counters = _by_band(folder / f"{prefix}counters.txt", machine.bands, 10)
+    lines = (folder / f"{prefix}cycles.txt").read_text("ascii").splitlines()
+    taken = sorted(tuple(map(int, line.split())) for line in lines)
+    batches = len(taken) // machine.bands
+    return [
+        Outcome(
+            sums=_sums(program, sums[number], batches)[: counts[number]],
+            counters=_counters(program, counters[number], batches),
+            elapsed=[cycles for _, band, cycles in taken if band == number],
+            names=program.names,
+        )
+        for number, program in enumerate(programs)
     ]
-    host += [f"2 {index:x} {one.encode():x}" for index, one in enumerate(program.instructions)]
+
+
+def _write_files(programs: Sequence[Program], batches: list[list[Ints]], beats: list[int], scratch: Path) -> None:
+    """What the harness reads."""
+    host: list[str] = []
+    bands: list[str] = []
+    for band, program in enumerate(programs):
+        host += [
+            f"{band:x} 1 {line * (NODES + 1) + node + 1:x} {_joined(program.tables[line, :, node], 32)}"
+            for line in range(len(program.tables))
+            for node in range(NODES)
+        ]
+        host += [f"{band:x} 2 {index:x} {one.encode():x}" for index, one in enumerate(program.instructions)]
+        bands.append(f"{len(program.instructions)} {program.input.lines} {beats[band]}")
+        lines = "\n".join(_hex_lines(batch, 1) for batch in batches[band])
+        (scratch / f"images{band}.hex").write_text(lines + "\n", "ascii")
+        weights = _hex_lines(program.weights, program.machine.beats_per_line)
+        (scratch / f"weights{band}.hex").write_text(weights + "\n", "ascii")
     (scratch / "host.hex").write_text("\n".join(host) + "\n", "ascii")
-    lines = (_hex_lines(batch, 1) for batch in batches)
-    (scratch / "images.hex").write_text("\n".join(lines) + "\n", "ascii")
-    (scratch / "weights.hex").write_text(_hex_lines(program.weights, program.machine.beats_per_line) + "\n", "ascii")
+    (scratch / "bands.txt").write_text("\n".join(bands) + "\n", "ascii")
+
+
+def _by_band(path: Path, bands: int, base: int) -> list[list[list[int]]]:
+    """The rows of numbers in a file for each band, whose number stands first."""
+    found: list[list[list[int]]] = [[] for _ in range(bands)]
+    for line in path.read_text("ascii").splitlines():
+        band, *numbers = (int(word, base) for word in line.split())
+        found[band].append(numbers)
+    return found
 
 
 def _joined(numbers: Ints, bits: int) -> str:
@@ -185,11 +278,10 @@ def _hex_lines(containers: Ints, beats: int) -> str:
     return "\n".join(text[i : i + digits] for i in range(0, len(text), digits))
 
 
-def _sums(program: Program, text: str, batches: int) -> Ints:
-    rows = text.split()
+def _sums(program: Program, rows: list[list[int]], batches: int) -> Ints:
     columns = program.machine.columns
     count = program.output_lines
-    table = np.array([int(word, 16) for word in rows], np.int64).reshape(-1, columns + 1)
+    table = np.array(rows, np.int64).reshape(-1, columns + 1)
     if len(table) != count * batches:
         raise RtlError(f"{program.machine.label} gave {len(table)} lines of sums, not {count * batches}")
     found: list[Ints] = []
@@ -202,8 +294,8 @@ def _sums(program: Program, text: str, batches: int) -> Ints:
     return np.concatenate(found)
 
 
-def _counters(program: Program, text: str, batches: int) -> list[list[Cycles]]:
-    rows = [Cycles(*map(int, line.split())) for line in text.splitlines()]
+def _counters(program: Program, numbers: list[list[int]], batches: int) -> list[list[Cycles]]:
+    rows = [Cycles(*row) for row in numbers]
     layers = len(program.instructions)
     if len(rows) != layers * batches:
         raise RtlError(f"{program.machine.label} gave counters of {len(rows)} layers, not {layers * batches}")

@@ -2,22 +2,25 @@
 
 It is the array or the bank with the registers that feed it, without memories and sequencer, so that the multiplier and
 the way operands reach it are what limits the clock. `python -m triptych.bitsys.accelerator.speed --rows 2 --columns 2`
-measures every multiplier in both dataflows, keeps each seed's run as it comes, and goes on where it was interrupted.
+measures every multiplier in both dataflows, keeps each seed's run as it comes, and goes on where it was interrupted;
+with `--keep` it writes `recorded_file()`, which `recorded` reads.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import BaseModel, TypeAdapter
+
 from triptych import paths
-from triptych.bitsys import place, synthesise
+from triptych.bitsys import measure, netlist, place, synthesise
 from triptych.bitsys.accelerator.machine import DATAFLOWS, MULTIPLIERS, Dataflow, Machine
-from triptych.bitsys.design import KINDS, Design, needed
+from triptych.bitsys.design import KINDS, Design, Kind, needed
 from triptych.bitsys.place import SEEDS, Placed
 from triptych.bitsys.synthesise import Resources
 
@@ -76,19 +79,81 @@ def resources(machine: Machine) -> Resources:
     return synthesise.resources(core(machine))
 
 
+class Measured(BaseModel):
+    """The units of one machine, measured. `rtl`: digest of the sources and parameters that they are made from; `xcup`:
+    UltraScale+ cells with shift-register LUTs; `ecp5`: the runs of place and route, whose median is the clock.
+    """
+
+    dataflow: Dataflow
+    kind: Kind
+    rows: int
+    columns: int
+    rtl: str
+    xcup: Resources
+    ecp5: Placed
+
+
+def of(machine: Machine, seeds: Sequence[int] = SEEDS) -> Measured:
+    """Measure the units of a machine; what is in the cache is not measured again. Raises as `place.fmax` does."""
+    return Measured(
+        dataflow=machine.dataflow,
+        kind=machine.kind,
+        rows=machine.rows,
+        columns=machine.columns,
+        rtl=measure.source(core(machine)),
+        xcup=resources(machine),
+        ecp5=fmax(machine, seeds),
+    )
+
+
+def known(machine: Machine, records: Iterable[Measured]) -> Measured | None:
+    """The record of exactly these units, or None: of the same sources, or of others that give the same netlist."""
+    made, size = core(machine), (machine.dataflow, machine.kind, machine.rows, machine.columns)
+    same = next((one for one in records if (one.dataflow, one.kind, one.rows, one.columns) == size), None)
+    if same is None or same.rtl == measure.source(made) or same.ecp5.netlist == netlist.digest(made):
+        return same
+    return None
+
+
+def machines(rows: int = 2, columns: int = 2) -> list[Machine]:
+    """Every multiplier in both dataflows, of this size."""
+    return [
+        Machine(dataflow, kind, rows=rows, columns=columns, port_bits=8)
+        for kind in reversed(MULTIPLIERS)
+        for dataflow in DATAFLOWS
+    ]
+
+
+def recorded_file() -> Path:
+    """Where the measurements that the notebooks replay are kept in the checkout: JSON, a list of `Measured`."""
+    return paths.root() / "notebooks" / "bitsys" / "recorded" / "04_accelerators" / "clocks.json"
+
+
+def recorded() -> list[Measured]:
+    """What is kept there; nothing when there is no such file. `known` says which of it is of the present RTL."""
+    path = recorded_file()
+    return TypeAdapter(list[Measured]).validate_json(path.read_bytes()) if path.exists() else []
+
+
 def main() -> None:
     """One JSON line a design: median and all seeds in MHz, and cells."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2)
     parser.add_argument("--columns", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--keep", action="store_true", help="write them where the notebooks look for them")
     chosen = parser.parse_args()
-    for kind in reversed(MULTIPLIERS):
-        for dataflow in DATAFLOWS:
-            machine = Machine(dataflow, kind, rows=chosen.rows, columns=chosen.columns, port_bits=8)
-            placed, cells = fmax(machine, chosen.seeds), resources(machine)
-            line = {"machine": machine.label, "mhz": placed.median_mhz, "seeds": [run.mhz for run in placed.runs]}
-            print(json.dumps({**line, "lut": cells.lut, "srl": cells.srl, "ff": cells.ff}), flush=True)
+    found: list[Measured] = []
+    for machine in machines(chosen.rows, chosen.columns):
+        one = of(machine, chosen.seeds)
+        found.append(one)
+        line = {"machine": machine.label, "mhz": one.ecp5.median_mhz, "seeds": [run.mhz for run in one.ecp5.runs]}
+        print(json.dumps({**line, "lut": one.xcup.lut, "srl": one.xcup.srl, "ff": one.xcup.ff}), flush=True)
+    if chosen.keep:
+        path = recorded_file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [one.model_dump(mode="json") for one in found]
+        path.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
