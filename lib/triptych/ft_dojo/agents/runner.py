@@ -6,9 +6,11 @@
     rows = runner.sweep(jobs, scheduler="tcp://host:8786")   # on the workers of a dask scheduler
 
 A job is identified by its content: the code of its agent and of the environment, the base's weights, task, agent,
-options, seed and limits. A finished one is never played again: its row lies in `folder` under the job's key, or stands
-in `known`, a frame of earlier rows. An unfinished one goes on from its journal. An agent that crashes, and a worker
-that is lost for good, leave a row with a verdict and what was spent; so a sweep always ends with one row a job.
+options, seed and limits. A finished one is never played again: its row lies beside its run in `folder`, or stands in
+`known`, a frame of earlier rows. An unfinished one goes on from its journal. When nothing but the agent's code has
+changed, its new code is asked again and answered from the old journal: where it does the same it trains nothing and
+its row is that of the old run, where it strays the run begins anew. An agent that crashes, and a worker that is lost
+for good, leave a row with a verdict and what was spent; so a sweep always ends with one row a job.
 
 An agent of one's own is a function `module:function` that takes a `roster.Place`; see `roster`.
 `python -m triptych.ft_dojo.agents.runner --minutes 9` gathers rows of the benchmark for nine minutes and stops.
@@ -27,7 +29,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -37,13 +39,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from triptych import keys, paths
+from triptych import keys, paths, stages
 from triptych.errors import BusyError, LimitError, ParameterError, TriptychError, is_disk_full
 from triptych.ft_dojo import tasks, tiny
 from triptych.ft_dojo.agents import roster, workplace
 from triptych.ft_dojo.agents.plan import Verdict
 from triptych.ft_dojo.environment import journal, session
-from triptych.ft_dojo.environment.actions import Stop
+from triptych.ft_dojo.environment.actions import AnyAction, Stop
 from triptych.ft_dojo.environment.budget import Charge, Limits, Measured, total
 from triptych.ft_dojo.environment.observations import Outcome
 from triptych.ft_dojo.environment.training import TrainingWorker
@@ -74,11 +76,14 @@ class Job(BaseModel):
     base: TinySpec = TinySpec()
 
     @cached_property
+    def run(self) -> str:
+        """Sixteen hex digits of everything that decides the run but the agent's code; its folder is called so."""
+        return _digest(self.model_dump_json(), _base(self.base).sha256, _ground(), session.code_digest())
+
+    @cached_property
     def key(self) -> str:
         """Sixteen hex digits of everything that decides the row."""
-        maker = roster.maker(self.agent)
-        parts = [self.model_dump_json(), _base(self.base).sha256, _code(maker), session.code_digest()]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        return _digest(self.run, _code(roster.maker(self.agent)))
 
     def __str__(self) -> str:
         return f"{self.task}, {self.agent}, seed {self.seed}" + (", reserved" if self.reserved else "")
@@ -113,7 +118,9 @@ class Row(BaseModel):
     cpu: float  # of all actions, by the kernel's count
     wall: float  # of the whole job
     base: str  # sha256 (hex) of the base's weights, its first digits
+    course: str  # JSON: [nominal seconds so far, normalised val score] of each evaluation but the base's, in order
     trajectory: str  # last hash of the journal: two runs that share it did the same
+    run: str  # the folder of the run
     key: str
 
 
@@ -162,7 +169,7 @@ def sweep(
     LimitError when a sweep's machine fails it (a full disk), ParameterError when nobody answers at `scheduler`. What
     was finished until then is kept.
     """
-    folder = folder or paths.cache() / "ft_dojo" / "runs"
+    folder = folder or default_folder()
     earlier = _rows_of(known)
     found = {job.key: row for job in wanted if (row := _kept(job, folder) or earlier.get(job.key)) is not None}
     waiting = list({job.key: job for job in wanted if job.key not in found}.values())
@@ -182,20 +189,28 @@ def sweep(
 
 def play(job: Job, folder: Path) -> Row:
     """Play one job in this process, beginning or continuing its run in `folder`; its row is written there last."""
-    own = folder / job.key
     if (row := _kept(job, folder)) is not None:
         return row
+    own = folder / job.run
     own.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
+    earlier = _row_in(own)
     made = tasks.make(job.task, job.seed, job.sizes, reserved=job.reserved)
     base = _base(job.base)
     worker, lock = _worker(base.folder)
-    with lock, workplace.run(
-        own, job.task, job.seed, base, worker, sizes=job.sizes, limits=job.limits, reserved=job.reserved
-    ) as run:  # fmt: skip
-        verdict = _verdict(job, run, made)
+    with lock:
+        verdict = None
+        while verdict is None:
+            with workplace.run(
+                own, job.task, job.seed, base, worker, sizes=job.sizes, limits=job.limits, reserved=job.reserved
+            ) as run:  # fmt: skip
+                verdict = _verdict(job, run, made)
+            if verdict is None:  # the old journal is of no use to this agent, but what it cost was spent
+                earlier = None
+                (own / "run").rename(own / f"strayed-{len(list(own.glob('strayed-*')))}")
     ended = verdict.ended if isinstance(verdict, Verdict) else "crashed"
-    row = _row(job, ended, verdict, own, journal.read(own / "run"), time.monotonic() - began)
+    wall = earlier.wall if earlier else time.monotonic() - began
+    row = _row(job, ended, verdict, own, journal.read(own / "run"), wall)
     partial = own / f".{ROW}"
     partial.write_text(row.model_dump_json(), "utf-8")
     partial.replace(own / ROW)
@@ -204,29 +219,56 @@ def play(job: Job, folder: Path) -> Row:
     return row
 
 
-def trajectory_folder(key: str, folder: Path | None = None) -> Path:
+def trajectory_folder(run: str, folder: Path | None = None) -> Path:
     """The run of a row, for `trajectory.read`; it is there on the machine that played it."""
-    return (folder or paths.cache() / "ft_dojo" / "runs") / key / "run"
+    return (folder or default_folder()) / run / "run"
+
+
+def default_folder() -> Path:
+    """Where runs and their rows are kept when nobody says otherwise."""
+    return paths.cache() / "ft_dojo" / "runs"
+
+
+def committed(stage: str, name: str) -> pd.DataFrame | None:
+    """The recorded rows that the checkout holds for a stage, to be handed on as `known`."""
+    path, _ = keys.recorded_files(stages.get(stage), name)
+    return pd.read_parquet(path) if path.exists() else None
 
 
 # --- one job ----------------------------------------------------------------------------------------------------------
 
 
-def _verdict(job: Job, run: session.Session, made: tasks.Task) -> Verdict | str:
-    """What the agent says in the end, or how it crashed; either way the run is over."""
+class _Strayed(Exception):
+    """The agent asks for another action than the journal holds."""
+
+
+def _verdict(job: Job, run: session.Session, made: tasks.Task) -> Verdict | str | None:
+    """What the agent says in the end, or how it crashed; either way the run is over. None when it strayed from the
+    journal that it was answered from."""
+    asked, strayed = run.step, list[str]()
+
+    def step(given: str | bytes | AnyAction) -> Outcome:
+        outcome = asked(given)
+        if outcome.action == "none" and run.replaying:
+            strayed.append(str(given)[:80])
+            raise _Strayed
+        return outcome
+
+    run.step = step
+    verdict, crash = None, ""
     try:
         place = roster.Place(job.seed, run, made, job.options)
-        return roster.maker(job.agent)(place).play(run)
+        verdict = roster.maker(job.agent)(place).play(run)
     except BusyError:
         raise
     except Exception as error:
         if is_disk_full(error):  # this machine's doing, not the agent's: another try may go well
             raise LimitError("the disk is full", "free some space and run the same again") from error
         crash = f"{type(error).__name__}: {error}"[:500]
-    if not run.done:
-        run.catch_up()
-        run.step(Stop(reason=f"the agent crashed: {crash}"))
-    return crash
+    if crash and not strayed and not run.done:
+        with suppress(_Strayed):
+            step(Stop(reason=f"the agent crashed: {crash}"))
+    return None if strayed or run.replaying else verdict or crash
 
 
 def _row(job: Job, ended: Ended, verdict: Verdict | str, own: Path, entries: Sequence[Any], wall: float) -> Row:
@@ -263,7 +305,9 @@ def _row(job: Job, ended: Ended, verdict: Verdict | str, own: Path, entries: Seq
         cpu=round(math.fsum(part.cpu for part in _measured(own / "run")), 3),
         wall=round(wall, 2),
         base=_base(job.base).sha256[:12],
+        course=json.dumps(_course(outcomes), separators=(",", ":")),
         trajectory=str(entries[-1]["hash"])[:16] if entries else "",
+        run=job.run,
         key=job.key,
     )
 
@@ -284,6 +328,15 @@ def _val(outcomes: Sequence[Outcome], model: str | None) -> float | None:
     return scores[-1] if scores else None
 
 
+def _course(outcomes: Sequence[Outcome]) -> list[tuple[float, float]]:
+    spent, found = 0.0, list[tuple[float, float]]()
+    for outcome in outcomes:
+        spent += outcome.charged.nominal_cpu
+        if outcome.action == "evaluate" and outcome.result and outcome.result["model"] != session.BASE:
+            found.append((round(spent, 3), float(str(outcome.result["normalised"]))))
+    return found
+
+
 def _wasted(outcome: Outcome) -> Charge:
     """The charge of an action that came to nothing."""
     result: dict[str, Any] = dict(outcome.result or {})
@@ -302,7 +355,7 @@ def _trainings(outcome: Outcome, action: Any) -> int:
 
 def _lost(job: Job, folder: Path, why: str) -> Row:
     """The row of a job whose workers kept dying: what they spent, as far as their journal can be read here."""
-    own = folder / job.key
+    own = folder / job.run
     entries = journal.read(own / "run") if (own / "run" / journal.JOURNAL).exists() else []
     return _row(job, "lost", why, own, entries, 0.0)
 
@@ -311,8 +364,17 @@ def _lost(job: Job, folder: Path, why: str) -> Row:
 
 
 def _kept(job: Job, folder: Path) -> Row | None:
-    path = folder / job.key / ROW
-    return Row.model_validate_json(path.read_text("utf-8")) if path.exists() else None
+    """The row of exactly this job."""
+    row = _row_in(folder / job.run)
+    return row if row is not None and row.key == job.key else None
+
+
+def _row_in(own: Path) -> Row | None:
+    """The row of a run, whatever code its agent had; None where there is none, or one of another form."""
+    try:
+        return Row.model_validate_json((own / ROW).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _rows_of(frame: pd.DataFrame | None) -> dict[str, Row]:
@@ -367,10 +429,20 @@ def code_files(maker: roster.Maker) -> list[Path]:
 
 @cache
 def _code(maker: roster.Maker) -> str:
-    """Digest of an agent's function, of the modules that its run depends on, and of packages' versions."""
-    parts = [inspect.getsource(maker), *(path.read_text("utf-8") for path in code_files(maker))]
-    parts += [f"{name} {version(name)}" for name in PACKAGES]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    """Digest of an agent's function and of the modules that its run depends on."""
+    return _digest(inspect.getsource(maker), *(path.read_text("utf-8") for path in code_files(maker)))
+
+
+@cache
+def _ground() -> str:
+    """Digest of what a run rests on whoever plays it: tasks, environment, trainer, packages."""
+    study = Path(tiny.__file__).parent
+    files = [path for path in keys.modules([inspect.getsource(workplace)]) if study in path.parents]
+    return _digest(*(path.read_text("utf-8") for path in files), *(f"{name} {version(name)}" for name in PACKAGES))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 class _Here:
@@ -429,7 +501,7 @@ class _Dask:
             row = _lost(job, self.folder, f"its workers were lost: {error}"[:500])
         if row.key != job.key:
             raise ParameterError(f"a worker runs other code than this process: {job}", "restart the workers")
-        own = self.folder / job.key
+        own = self.folder / job.run
         own.mkdir(parents=True, exist_ok=True)
         if row.ended != "lost":  # a worker's folder may be another machine's
             (own / ROW).write_text(row.model_dump_json(), "utf-8")

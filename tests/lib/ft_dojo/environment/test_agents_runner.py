@@ -83,7 +83,7 @@ def test_a_row_says_what_the_journal_says_and_a_second_sweep_plays_nothing(tmp_p
     assert str(seen[1]).startswith("2 of 2")
     assert list(rows["agent"]) == ["default", "base", "default"] and rows.iloc[0].equals(rows.iloc[2])
     one = rows.iloc[0]
-    run = trajectory.read(runner.trajectory_folder(one["key"], tmp_path / "runs"))
+    run = trajectory.read(runner.trajectory_folder(one["run"], tmp_path / "runs"))
     made = tasks.make("finance", 0, SIZES)
     assert one["normalised"] == pytest.approx(made.normalised(one["test"]), abs=1e-3)
     assert one["seconds"] == pytest.approx(sum(step.outcome.charged.nominal_cpu for step in run.steps))
@@ -139,6 +139,29 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     assert list(rows["ended"]) == ["stopped", "stopped"] and times(tmp_path, "go") == 1
     assert list(rows["actions"]) == [2, 2], "the look before the interruption is not paid twice"
     assert len(runner.sweep([looking(tmp_path, "go", 5)], folder=tmp_path / "runs", minutes=0)) == 0
+
+
+def test_new_code_that_does_the_same_takes_the_old_run_and_other_code_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = looking(tmp_path, "go")
+    old = runner.play(wanted, tmp_path / "runs")
+    trained = job("default")
+    first = runner.play(trained, tmp_path / "runs")
+    monkeypatch.setattr(runner, "_code", lambda maker: "newer code")
+    new, second = (
+        runner.play(one.model_copy(), tmp_path / "runs") for one in (looking(tmp_path, "go"), job("default"))
+    )
+    assert new.key != old.key and new.model_dump(exclude={"key"}) == old.model_dump(exclude={"key"})
+    assert second.model_dump(exclude={"key"}) == first.model_dump(exclude={"key"}), "nothing was trained again"
+    monkeypatch.setattr(runner, "_code", lambda maker: "code that thinks otherwise")
+    monkeypatch.setattr(Looker, "play", lambda self, session: Verdict(
+        agent="looker", proposer="none", ended="stopped", model=None, reward=0.0,
+        reason=str(session.step(Stop(reason="nothing to see")).done),
+    ))  # fmt: skip
+    other = runner.play(looking(tmp_path, "go"), tmp_path / "runs")
+    assert other.actions == 1 and other.reason == "True" and other.trajectory != old.trajectory
+    assert len(list((tmp_path / "runs" / other.run).glob("strayed-*/journal.jsonl"))) == 1
 
 
 @pytest.mark.slow
