@@ -200,7 +200,8 @@ def rank_test(table: Grid) -> RankTest:
     found: Any = stats.friedmanchisquare(*means.T)
     q = float(stats.studentized_range.ppf(0.95, width, np.inf)) / math.sqrt(2)
     critical = q * math.sqrt(width * (width + 1) / (6 * count))
-    return RankTest(float(found.statistic), float(found.pvalue), critical, count, width)
+    statistic, p = float(found.statistic), float(found.pvalue)
+    return RankTest(*((0.0, 1.0) if math.isnan(p) else (statistic, p)), critical, count, width)  # nan: all equal
 
 
 def share(won: int, of: int) -> Interval:

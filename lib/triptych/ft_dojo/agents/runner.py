@@ -40,11 +40,11 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from triptych import keys, paths, stages
-from triptych.errors import BusyError, LimitError, ParameterError, TriptychError, is_disk_full
+from triptych.errors import BusyError, LimitError, ParameterError, ToolMissing, TriptychError, is_disk_full
 from triptych.ft_dojo import tasks, tiny
 from triptych.ft_dojo.agents import roster, workplace
 from triptych.ft_dojo.agents.plan import Verdict
-from triptych.ft_dojo.environment import journal, session
+from triptych.ft_dojo.environment import journal, sandbox, session
 from triptych.ft_dojo.environment.actions import AnyAction, Stop
 from triptych.ft_dojo.environment.budget import Charge, Limits, Measured, total
 from triptych.ft_dojo.environment.observations import Outcome
@@ -166,14 +166,16 @@ def sweep(
     """One row a job, in the order of the jobs; see `Row`.
 
     `minutes` is when no more jobs are begun; the rows that are missing then are missing in the frame. Raises
-    LimitError when a sweep's machine fails it (a full disk), ParameterError when nobody answers at `scheduler`. What
-    was finished until then is kept.
+    LimitError when a sweep's machine fails it (a full disk), ParameterError when nobody answers at `scheduler`,
+    ToolMissing when scripts cannot be isolated here. What was finished until then is kept.
     """
     folder = folder or default_folder()
     earlier = _rows_of(known)
     found = {job.key: row for job in wanted if (row := _kept(job, folder) or earlier.get(job.key)) is not None}
     waiting = list({job.key: job for job in wanted if job.key not in found}.values())
     started, spent = time.monotonic(), list(found.values())
+    if waiting and scheduler is None and (problem := sandbox.problem()):
+        raise ToolMissing(f"agents' scripts cannot be isolated here: {problem}", "install bubblewrap (triptych doctor)")
     total_jobs = len({job.key for job in wanted})
     with _players(processes, scheduler, folder, len(waiting)) as players:
         for job, row in players.play(waiting, lambda: time.monotonic() - started < minutes * 60):
