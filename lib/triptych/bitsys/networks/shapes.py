@@ -13,7 +13,7 @@ of their multiplications one in ch is useful.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -139,6 +139,11 @@ def layer(shape: Shape, machine: Machine, width: int, rng: np.random.Generator |
     return Layer(shape.name, values, width, activation, weight, raw, shape.stride, shape.padding), runs
 
 
+def roomy(machine: Machine) -> Machine:
+    """The machine with memories that hold everything here, for counting cycles, which do not depend on them."""
+    return replace(machine, activation_lines=1 << 18, weight_lines=1 << 14, table_lines=1 << 12)
+
+
 @dataclass(frozen=True)
 class Spent:
     """What a layer takes: `runs` instructions of `each`; `useful` multiplications of them all."""
@@ -169,6 +174,12 @@ def spent(shape: Shape, machine: Machine, width: int, images: int = 1, supply: S
     one, runs = layer(shape, machine, bits)
     program = assemble(machine, [one], shape.size, images)
     return Spent(predict(machine, program.instructions, supply)[0], runs, images * shape.products)
+
+
+def tokens(shape: Shape, machine: Machine, width: int) -> int:
+    """Tokens of a dot product, which the weight buffer of a machine must hold."""
+    inputs = 1 if shape.depthwise else shape.inputs
+    return shape.kernel**2 * -(-inputs // machine.channels(width))
 
 
 def table(

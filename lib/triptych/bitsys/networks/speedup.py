@@ -20,16 +20,13 @@ from triptych.bitsys.accelerator import speed
 from triptych.bitsys.accelerator.cycles import Supply, predict
 from triptych.bitsys.accelerator.machine import DATAFLOWS, MULTIPLIERS, Machine
 from triptych.bitsys.accelerator.program import assemble
-from triptych.bitsys.networks import precision
+from triptych.bitsys.networks import precision, shapes
 from triptych.bitsys.networks.integer import Network
 from triptych.bitsys.networks.quantised import MIXES, parse
 from triptych.errors import DataError
 
 PAPER = (1.3185, 3.5671)
 """Smallest and largest end-to-end speed-up of arXiv 2602.23334, as a published review gives them."""
-
-MODEL_LINES = 1 << 18
-"""Lines of activation memory where only cycles are counted: they do not depend on it, and any batch fits."""
 
 NAMED = tuple(mix for mix in MIXES if len(set(mix)) > 1)
 """The mixes that the bar is about: more than one precision. Networks of one precision are reported apart."""
@@ -78,9 +75,7 @@ def cycles_table(
     for dataflow in DATAFLOWS:
         for kind in MULTIPLIERS:
             widest = 8 * (columns if dataflow == "systolic" else rows * columns)
-            machine = Machine(
-                dataflow, kind, rows, columns, port_bits=port_bits or widest, activation_lines=MODEL_LINES
-            )
+            machine = shapes.roomy(Machine(dataflow, kind, rows, columns, port_bits=port_bits or widest))
             for mix in mixes:
                 layers = precision.blank(network, parse(mix, len(network.layers)))
                 program = assemble(machine, layers, network.input.shape[:2], images)
@@ -198,8 +193,6 @@ def against_paper(size: int, images: int = 16) -> float:
 
     Raises DataError when a clock is not recorded.
     """
-    from triptych.bitsys.networks import shapes
-
     units = recorded_units()
     absent = [" ".join(one) for one in (("systolic", "bitsys"), ("single_layer", "fixed")) if one not in units]
     if absent:

@@ -1,0 +1,193 @@
+"""What weights cost on their way in: the roofline of each mode, stalls against bandwidth, loading between layers, and
+what a change of mode adds to it (nothing).
+
+Bandwidth is W bits a cycle: a port of so many bits, of which a word comes every `throttle` cycles. Everything is the
+cycle model of `accelerator.cycles`; `schedule` makes a program for the RTL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from triptych.bitsys import model
+from triptych.bitsys.accelerator import cycles
+from triptych.bitsys.accelerator.cycles import Supply, predict
+from triptych.bitsys.accelerator.layers import Layer, Raw, Scale, Thresholds, value_range
+from triptych.bitsys.accelerator.machine import Machine
+from triptych.bitsys.accelerator.program import Program, assemble
+from triptych.bitsys.model import Combination, Ints
+from triptych.bitsys.networks import precision, shapes
+from triptych.bitsys.networks.integer import Input, Network
+from triptych.bitsys.networks.quantised import parse
+from triptych.errors import ParameterError
+
+
+def layers(network: Network, mix: str) -> tuple[Layer, ...]:
+    """The network's layers at the bits of a mix, without meaning: weights are 1."""
+    return precision.blank(network, parse(mix, len(network.layers)))
+
+
+def randomised(network: Network, mix: str, rng: np.random.Generator) -> Network:
+    """A network of the same shape at the bits of a mix, with random weights and thresholds that its sums reach: what a
+    simulation needs where nothing depends on values."""
+    made: list[Layer] = []
+    bits = parse(mix, len(network.layers))
+    for number, one in enumerate(layers(network, mix)):
+        low, high = value_range(one.width, one.weight)
+        weights = rng.integers(low, high + 1, one.weights.shape)
+        weights = np.where(weights > 0, 1, -1) if one.weight == "bipolar" else weights
+        output = one.output
+        spread = max(2, int(0.3 * high * (1 << one.width) * weights[0].size ** 0.5))
+        if isinstance(output, Thresholds):
+            size = one.outputs, (1 << min(4, bits[number + 1])) - 1
+            output = Thresholds(np.sort(rng.integers(-spread, spread, size), axis=1))
+        elif isinstance(output, Scale):
+            output = Scale(rng.integers(-9, 9, one.outputs), rng.integers(50, 99, one.outputs), spread.bit_length())
+        made.append(replace(one, weights=weights, output=output))
+    low, high = value_range(made[0].width, made[0].activation)
+    first = Input(network.input.shape, float(high - low) / 2, 0.0, low, high)
+    return Network(f"{network.name}-{mix}", first, tuple(made), network.gain, network.offset)
+
+
+def values(network: Network, count: int, rng: np.random.Generator) -> Ints:
+    """Random values (count, height, width, channels) that the network reads."""
+    found = rng.integers(network.input.low, network.input.high + 1, (count, *network.input.shape))
+    return np.where(found > 0, 1, -1) if network.layers[0].activation == "bipolar" else found
+
+
+def roofline(
+    networks: Sequence[Network], mixes: Sequence[str], machine: Machine, batches: Sequence[int], supply: Supply
+) -> pd.DataFrame:
+    """Where each layer stands under the roof of its mode, a row for each network, mix, batch and layer.
+
+    Columns: network, mix, images, layer, width, intensity (multiplications for each bit of weights), rate
+    (multiplications a cycle, from the cycle model), roof (the least of all units busy and intensity × W).
+    """
+    machine = shapes.roomy(machine)
+    rows: list[dict[str, object]] = []
+    for network in networks:
+        for mix in mixes:
+            for images in batches:
+                program = assemble(machine, layers(network, mix), network.input.shape[:2], images)
+                each = predict(machine, program.instructions, supply)
+                for number, (one, took) in enumerate(zip(program.instructions, each, strict=True), 1):
+                    width = machine.widths[one.mode]
+                    intensity = cycles.intensity(machine, one)
+                    roof = min(cycles.peak(machine, width), intensity * supply.bits_per_cycle(machine))
+                    rows.append(
+                        {
+                            "network": network.name,
+                            "mix": mix,
+                            "images": images,
+                            "layer": number,
+                            "width": width,
+                            "intensity": intensity,
+                            "rate": took.useful / took.total,
+                            "roof": roof,
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def ridges(machine: Machine, throttles: Sequence[int]) -> pd.DataFrame:
+    """The ridge of each mode at each bandwidth. Columns: width, bits a cycle, peak (multiplications a cycle), ridge
+    (multiplications for each bit of weights at which loading and computing take equally long)."""
+    return pd.DataFrame(
+        [
+            {
+                "width": width,
+                "bits": Supply(throttle).bits_per_cycle(machine),
+                "peak": cycles.peak(machine, width),
+                "ridge": cycles.ridge(machine, width, Supply(throttle)),
+            }
+            for throttle in throttles
+            for width in machine.widths
+        ]
+    )
+
+
+def stalls(
+    network: Network, mixes: Sequence[str], machine: Machine, throttles: Sequence[int], images: int
+) -> pd.DataFrame:
+    """Cycles against bandwidth, a row for each mix, bandwidth and way of loading.
+
+    Columns: mix, throttle, bits (W, bits a cycle), prefetch (the next layer's weights come while this one's last
+    results leave), cycles and stalled (both of a picture), stalled_share.
+    """
+    machine = shapes.roomy(machine)
+    rows: list[dict[str, object]] = []
+    for mix in mixes:
+        program = assemble(machine, layers(network, mix), network.input.shape[:2], images)
+        for throttle in throttles:
+            for prefetch in (False, True):
+                supply = Supply(throttle, prefetch)
+                each = predict(machine, program.instructions, supply)
+                total, stalled = sum(one.total for one in each), sum(one.stalled for one in each)
+                rows.append(
+                    {
+                        "mix": mix,
+                        "throttle": throttle,
+                        "bits": supply.bits_per_cycle(machine),
+                        "prefetch": prefetch,
+                        "cycles": total / images,
+                        "stalled": stalled / images,
+                        "stalled_share": stalled / total,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Tiles of the same tokens one after another without waiting, each in a mode of its own: a program, its images
+    (n, 1, 1, tokens), and the sums (n, 1, 1, outputs) that it must give."""
+
+    program: Program
+    images: Ints
+    sums: Ints
+
+
+def schedule(machine: Machine, requests: Sequence[Combination], tokens: int, rng: np.random.Generator) -> Schedule:
+    """One tile a request, over random containers that each request reads in its own way.
+
+    Raises ParameterError for another machine than a systolic array, as a tile is one position a row.
+    """
+    if machine.dataflow != "systolic":
+        raise ParameterError("a schedule of tiles is for a systolic array")
+    rows, columns, count = machine.rows, machine.columns, len(requests)
+    whole = Layer(
+        "", np.zeros((columns, 1, 1, tokens), np.int64), 8, "unsigned", "signed", Raw(np.zeros(columns, np.int64))
+    )
+    program = assemble(machine, [whole], (1, 1), rows)
+    (one,) = program.instructions
+    instructions = tuple(
+        replace(
+            one,
+            wait=int(number == 0),
+            mode=machine.mode(request.width),
+            a_signed=int(request.a_signed),
+            b_signed=int(request.b_signed),
+            out_lines=count,
+            tile_top=(rows - 1) * count + number,  # the last row's line, and each tile's sums after those before it
+            groups=count,
+        )
+        for number, request in enumerate(requests)
+    )
+    images = rng.integers(0, 256, (rows, 1, 1, tokens))
+    weights = [rng.integers(0, 256, (tokens, columns)) for _ in requests]
+    sums = [
+        model.values(images[:, 0, 0, :, None], b[None], machine.n, request).sum(axis=1)
+        for request, b in zip(requests, weights, strict=True)
+    ]
+    made = replace(
+        program,
+        instructions=instructions,
+        weights=np.concatenate(weights),
+        names=("",) * count,
+        output=(1, 1, columns * count),
+    )
+    return Schedule(made, images, np.concatenate(sums, axis=-1)[:, None, None, :])
