@@ -7,6 +7,8 @@ switched off alone, which leaves an agent that still works:
 - without `history` the proposer is told of no earlier run;
 - without `fail_fast` a plan goes straight to its full data run and full training;
 - without `feedback` the higher val score wins, once, and no curve or cluster is told.
+
+An approver (`gates`) may be asked before a plan is tried, before its full run and before it is accepted.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Wor
 from triptych.errors import LimitError, ModelError
 from triptych.ft_dojo.agents import feedback
 from triptych.ft_dojo.agents.desk import Desk
+from triptych.ft_dojo.agents.gates import Approver, Gate, Kind
 from triptych.ft_dojo.agents.plan import Look, Plan, Proposer, Scored, Situation, Tried, Verdict
 from triptych.ft_dojo.environment.budget import Charge
 from triptych.ft_dojo.environment.observations import ErrorObservation
@@ -29,6 +32,7 @@ from triptych.ft_dojo.environment.session import BASE, Session
 MOST_REPAIRS = 10  # in one run, as in the paper
 PLAN_ACTIONS = 8  # that trying a plan may take, and the submission after it
 MOST_ALIKE = 3  # plans in a row that were tried before, or that failed, until the proposer is not asked again
+MOST_REFUSED = 30  # plans that an approver may refuse in one run
 WORSE = 2.0  # times its first loss that a rehearsal's last may be
 
 
@@ -79,13 +83,21 @@ class _State:
     alike: int = 0
     rehearsed: list[tuple[str, str, int, float]] = field(default_factory=list[tuple[str, str, int, float]])
     fails: int = 0  # plans in a row that failed
+    gates: int = 0
+    refused: int = 0
 
 
 class FTAgent:
     """Plays a run with a proposer. `seed` decides the seeds of trainings and whatever the proposer draws."""
 
-    def __init__(self, proposer: Proposer, components: Components | None = None, seed: int = 0) -> None:
-        self.proposer, self.seed = proposer, seed
+    def __init__(
+        self,
+        proposer: Proposer,
+        components: Components | None = None,
+        seed: int = 0,
+        approver: Approver | None = None,
+    ) -> None:
+        self.proposer, self.seed, self.approver = proposer, seed, approver
         self.components = components or Components()
 
     @property
@@ -154,6 +166,11 @@ class _Flow(Workflow):
             return Asked()
         state.alike = 0
         self.desk.note("hypothesis", str(plan.hypothesis))
+        if self._approved("strategy", plan, f"{plan.hypothesis}; {_training(plan)}") is False:
+            state.tried.append(self._refused(plan, "strategy"))
+            if state.refused >= MOST_REFUSED:
+                return Over(reason=f"{state.refused} plans were refused")
+            return Asked()
         return Proposed(plan=plan)
 
     @step
@@ -181,6 +198,9 @@ class _Flow(Workflow):
     @step
     async def judge(self, context: Context, event: Ran) -> Asked | Over:
         tried, state = event.tried, self.state
+        if tried.decision == "reject":  # refused before its full run
+            state.tried.append(tried)
+            return Over(reason=f"{state.refused} plans were refused") if state.refused >= MOST_REFUSED else Asked()
         if not tried.runs:
             state.tried.append(tried)
             self.desk.note("failed", f"{tried.error_code}: {tried.reason}")
@@ -240,6 +260,9 @@ class _Flow(Workflow):
             return data
         if self.agent.components.fail_fast and (problem := self._rehearsed(plan, data[0])) is not None:
             return problem
+        left = f"{desk.left.nominal_cpu:.1f} nominal CPU-seconds are left"
+        if self._approved("full run", plan, f"{_training(plan)} on {data[1]} rows; {left}") is False:
+            return self._refused(plan, "full run")
         trained = desk.train(plan.spec, data[0])
         if isinstance(trained, ErrorObservation):
             return trained
@@ -300,9 +323,14 @@ class _Flow(Workflow):
         if not self.agent.components.feedback:
             better = tried.mean > max((run.score for run in old), default=-1.0)
             reason = f"val {tried.mean:.2f} against {max((run.score for run in old), default=0.0):.2f}"
+            if better and self._accepted(tried, reason, True) is False:
+                better, reason = False, f"{reason}; refused"
             return tried.model_copy(update={"decision": "accept" if better else "reject", "reason": reason})
         while True:
             decision, reason = feedback.judge(tried.runs, old, can_repeat=self._can_repeat(tried))
+            said = None if decision == "reject" else self._accepted(tried, reason, decision == "accept" or None)
+            if said is not None:
+                decision, reason = ("accept" if said else "reject"), f"{reason}; the approver said so"
             if decision != "repeat":
                 return tried.model_copy(update={"decision": decision, "reason": reason})
             self.desk.note("repeat", reason)
@@ -310,6 +338,31 @@ class _Flow(Workflow):
             if isinstance(again, ErrorObservation):
                 return tried.model_copy(update={"decision": "reject", "reason": f"{reason}; {again.message}"})
             tried = tried.model_copy(update={"runs": (*tried.runs, again)})
+
+    # --- gates --------------------------------------------------------------------------------------------------------
+
+    def _approved(
+        self, kind: Kind, plan: Plan, about: str, model: str | None = None, own: bool | None = True
+    ) -> bool | None:
+        """What the approver says; None without one."""
+        self.state.gates += 1
+        if self.agent.approver is None:
+            return None
+        best = self.state.best.runs[0].model if self.state.best else BASE
+        tried = sum(bool(tried.runs) for tried in self.state.tried)
+        gate = Gate(
+            number=self.state.gates, kind=kind, about=about, plan=plan, best=best, tried=tried, model=model, own=own
+        )
+        return self.agent.approver.approve(gate)
+
+    def _accepted(self, tried: Tried, reason: str, own: bool | None) -> bool | None:
+        return self._approved("acceptance", tried.plan, f"val {reason}", tried.runs[0].model, own)
+
+    def _refused(self, plan: Plan, gate: Kind) -> Tried:
+        self.state.refused += 1
+        self.desk.note("refused", f"{plan.hypothesis.factor}: at the gate before {gate}")
+        reason = f"refused at the gate before {gate}"
+        return Tried(number=len(self.state.tried) + 1, plan=plan, decision="reject", reason=reason)
 
     def _can_repeat(self, tried: Tried) -> bool:
         """Whether another seed can be paid for, with as much again left for something new."""
@@ -325,6 +378,12 @@ class _Flow(Workflow):
             return ranked[:1] or [BASE]
         best = sorted(self.state.best.runs, key=lambda run: -run.score) if self.state.best else []
         return list(dict.fromkeys([*(run.model for run in best), *ranked])) or [BASE]
+
+
+def _training(plan: Plan) -> str:
+    spec = plan.spec
+    length = f"{spec.steps} steps" if spec.steps else f"{spec.epochs:g} epochs"
+    return f"{spec.method}, {length} of {spec.batch}, learning rate {spec.learning_rate:g}, seed {spec.seed}"
 
 
 def _problem(code: str, message: str) -> ErrorObservation:

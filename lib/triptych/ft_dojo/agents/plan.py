@@ -97,7 +97,8 @@ class Tried(_Frozen):
     @property
     def summary(self) -> str:
         """The plan and its outcome in one line: what siblings are told of it."""
-        result = f"val {self.mean:.2f} ({len(self.runs)} seeds)" if self.runs else f"error {self.error_code}"
+        result = f"val {self.mean:.2f} ({len(self.runs)} seeds)" if self.runs else "not run"
+        result = f"error {self.error_code}" if self.error else result
         spec = self.plan.spec
         length = f"{spec.steps} steps" if spec.steps else f"{spec.epochs:g} epochs"
         about = f"{spec.method}, {length}, learning rate {spec.learning_rate:g}"

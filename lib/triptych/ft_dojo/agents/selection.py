@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from triptych.errors import DataError, ParameterError
 from triptych.ft_dojo import tasks, trajectory
-from triptych.ft_dojo.agents import feedback, workplace
+from triptych.ft_dojo.agents import feedback, intervals, trial, workplace
 from triptych.ft_dojo.agents.desk import RIVALS, Desk
 from triptych.ft_dojo.agents.plan import Scored, Situation
 from triptych.ft_dojo.agents.rules import Strategist
@@ -132,6 +132,62 @@ def train(
 def credit(of: Callable[[str, Item], float], answers: Sequence[str], items: Sequence[Item]) -> list[float]:
     """Credit of each answer."""
     return [float(of(answer, item)) for answer, item in zip(answers, items, strict=True)]
+
+
+def gather(
+    names: Sequence[str],
+    seeds: Sequence[int],
+    base: Base,
+    worker: TrainingWorker,
+    start: TrainSpec,
+    run_seeds: int,
+    sizes: Mapping[str, int] | None,
+    kept: Path,
+    on_pool: Callable[[str], None] | None = None,
+) -> pd.DataFrame:
+    """The pools of every task and seed, seed by seed; those already in the JSONL file `kept` are not trained again."""
+    wanted = [{"task": name, "seed": seed} for seed in seeds for name in names]
+
+    def do(cell: Mapping[str, Any]) -> dict[str, Any]:
+        rows = train(str(cell["task"]), int(cell["seed"]), base, worker, start, run_seeds, sizes=sizes)
+        return {"candidates": rows.to_dict("records")}
+
+    def told(row: Mapping[str, Any]) -> None:
+        if on_pool is not None:
+            on_pool(f"{row['task']}, seed {row['seed']}: {len(row['candidates'])} candidates")
+
+    found = trial.gather(wanted, do, kept, told)
+    return pd.DataFrame([row for rows in found["candidates"] for row in rows])
+
+
+def same(some: pd.DataFrame, whole: pd.DataFrame) -> int:
+    """How many candidates of `some` answer every item as the same candidate of `whole` does."""
+    names = ["task", "seed", "plan", "run_seed"]
+    known = {tuple(row[name] for name in names): list(row["credits"]) for row in _records(whole)}
+    return sum(known.get(tuple(row[name] for name in names)) == list(row["credits"]) for row in _records(some))
+
+
+def against_argmax(rows: pd.DataFrame, policy: str = "default") -> dict[str, Any]:
+    """Of one cell of `simulated`: a policy's optimism as a share of argmax's, and its truth minus argmax's, by pool."""
+    table: Any = rows.pivot_table(index=["task", "seed"], columns="policy", values=["optimism", "test"])
+    gaps: Any = (table["test"][policy] - table["test"]["argmax"]).rename("gap").reset_index()
+    parts: dict[str, Any] = {name: rows[rows["policy"] == name] for name in (policy, "argmax")}
+    optimism = {name: intervals.of(part, "optimism").mean for name, part in parts.items()}
+    return {
+        "policy": policy,
+        "optimism": optimism[policy],
+        "argmax": optimism["argmax"],
+        "share": optimism[policy] / optimism["argmax"],
+        "gap": intervals.of(gaps, "gap"),
+    }
+
+
+def fisher(right: int, of: int, other: int, other_of: int) -> float:
+    """p of Fisher's exact test, two-sided, of two shares."""
+    from scipy.stats import fisher_exact
+
+    found: Any = fisher_exact([[right, of - right], [other, other_of - other]])
+    return float(found.pvalue)
 
 
 def pools(frame: pd.DataFrame) -> list[Pool]:
@@ -334,3 +390,8 @@ def certainty(found: Sequence[Pool], n: int, levels: Sequence[float], draws: int
             "right": [float(r / d) if d else None for r, d in zip(right, decided, strict=True)],
         }
     )
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    found: Any = frame.to_dict("records")
+    return found

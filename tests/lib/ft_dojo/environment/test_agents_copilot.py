@@ -1,0 +1,195 @@
+"""Gates, and who may stand at them: a simulated human of known accuracy, a folder, two buttons."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triptych.errors import DataError, LimitError, ParameterError
+from triptych.ft_dojo import tiny, trajectory
+from triptych.ft_dojo.agents import copilot, trial
+from triptych.ft_dojo.agents.copilot import CoPilot, FileHuman, SimulatedHuman, Truth, WidgetHuman
+from triptych.ft_dojo.agents.ft_agent import FTAgent
+from triptych.ft_dojo.agents.gates import KINDS, Ask, Director, Gate
+from triptych.ft_dojo.agents.plan import Hypothesis, Plan
+from triptych.ft_dojo.agents.remembered import RememberingWorker
+from triptych.ft_dojo.agents.rules import Strategist
+from triptych.ft_dojo.environment.budget import Limits
+from triptych.ft_dojo.environment.session import Session
+from triptych.ft_dojo.tiny import FINE_TUNE
+
+START = FINE_TUNE.but(steps=5, batch=8)
+SMALL = {"nominal_cpu": 2.5, "evaluations": 8, "actions": 60}
+Begin = Callable[..., Session]
+isolated = pytest.mark.usefixtures("isolated")
+HYPOTHESIS = Hypothesis(factor="f", direction="up", mechanism="m", falsifier="w")
+
+
+def gate(number: int, kind: str = "strategy", best: str = "model-1") -> Gate:
+    plan = Plan(script="", spec=START, hypothesis=HYPOTHESIS)
+    model = "model-2" if kind == "acceptance" else None
+    return Gate.model_validate(
+        {"number": number, "kind": kind, "about": "it", "plan": plan, "best": best, "tried": 1, "model": model}
+    )
+
+
+@given(st.integers(0, 10**6))
+def test_an_accuracy_of_one_or_nought_is_certain_and_half_says_nothing(seed: int) -> None:
+    for right in (True, False):
+        for accuracy, wanted in ((1.0, right), (0.0, not right)):
+            human = SimulatedHuman(lambda _, right=right: right, accuracy, seed=seed)
+            human.gates["q"] = gate(1)
+            assert human.answer("q") is wanted
+        coin = SimulatedHuman(lambda _: True, 0.5, seed=seed)
+        other = SimulatedHuman(lambda _: False, 0.5, seed=seed)
+        coin.gates["q"] = other.gates["q"] = gate(1)
+        assert coin.answer("q") is not other.answer("q"), "right or wrong does not depend on what is true"
+
+
+def test_accuracy_is_the_share_of_right_answers() -> None:
+    for accuracy in (0.5, 0.7, 0.9):
+        human = SimulatedHuman(lambda g: g.number % 2 == 0, accuracy, seed=3)
+        right = 0
+        for number in range(2000):
+            human.gates[str(number)] = gate(number)
+            right += human.answer(str(number)) is (number % 2 == 0)
+        assert abs(right / 2000 - accuracy) < 4 * 0.0112
+    for wrong in ({"accuracy": 1.2}, {"accuracy": 0.5, "price": -1.0}):
+        with pytest.raises(ParameterError, match="accuracy"):
+            SimulatedHuman(lambda _: True, **wrong)
+
+
+def test_a_person_at_a_folder_is_waited_for_and_asked_once(tmp_path: Path) -> None:
+    human = FileHuman(tmp_path, patience=5.0, poll=0.01)
+
+    def person() -> None:
+        while not (tmp_path / "question-1.txt").exists():
+            time.sleep(0.01)
+        (tmp_path / "answer-1.txt").write_text("perhaps")
+        time.sleep(0.05)
+        (tmp_path / "answer-1.txt").write_text("Yes\n")
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    assert human.answer("go on?") is True
+    thread.join()
+    assert human.answer("go on?") is True, "the same question after a crash keeps its answer"
+    (tmp_path / "answer-2.txt").write_text("no")
+    assert human.answer("and on?") is False
+    hasty = FileHuman(tmp_path, patience=0.05, poll=0.01)
+    with pytest.raises(LimitError, match=r"no answer-3\.txt"):
+        hasty.answer("third?")
+    (tmp_path / "answer-3.txt").write_text("maybe")
+    with pytest.raises(LimitError, match="'maybe'"):
+        hasty.answer("third?")
+
+
+def test_a_person_at_two_buttons_answers_only_what_is_asked() -> None:
+    human = WidgetHuman(patience=5.0)
+    human.yes.click()  # nothing is asked yet
+    for button, wanted in ((human.yes, True), (human.no, False)):
+        heard: list[bool] = []
+        thread = threading.Thread(target=lambda heard=heard, wanted=wanted: heard.append(human.answer(f"<{wanted}>?")))
+        thread.start()
+        while button.disabled:
+            time.sleep(0.01)
+        assert "&lt;" in human.text.value, "a question is text, never markup"
+        button.click()
+        thread.join()
+        assert heard == [wanted]
+    with pytest.raises(LimitError, match="button"):
+        WidgetHuman(patience=0.01).answer("anyone?")
+
+
+@isolated
+def test_gates_are_numbered_and_a_refused_plan_is_never_trained(begin: Begin) -> None:
+    free = Director()
+    verdict = FTAgent(Strategist(START), seed=1, approver=free).play(begin("free", **SMALL))
+    assert verdict.ended == "submitted" and [seen.number for seen in free.seen] == sorted(
+        {seen.number for seen in free.seen}
+    )
+    assert {seen.kind for seen in free.seen} == set(KINDS)
+    alone = FTAgent(Strategist(START), seed=1).play(begin("alone", **SMALL))
+    assert alone == verdict, "an approver without opinions changes nothing"
+    second = [seen for seen in free.seen if seen.kind == "strategy"][1]
+    for kind in ("strategy", "full run"):
+        refused = next(seen for seen in free.seen if seen.kind == kind and seen.plan.key == second.plan.key)
+        session = begin(kind, **SMALL)
+        told = Director({refused.number: False})
+        FTAgent(Strategist(START), seed=1, approver=told).play(session)
+        assert told.seen[: refused.number] == free.seen[: refused.number], "until then it is the same run"
+        trained = [
+            step.action["spec"] for step in trajectory.read(session.folder).steps
+            if step.outcome.action == "train" and not step.action["micro"]
+        ]  # fmt: skip
+        assert refused.plan.spec.model_dump() not in trained
+        assert any(note.kind == "refused" for step in trajectory.read(session.folder).steps for note in step.notes)
+
+
+@isolated
+def test_whoever_refuses_everything_ends_the_run_with_a_verdict(begin: Begin) -> None:
+    class No:
+        def approve(self, gate: Gate) -> bool:
+            return False
+
+    verdict = FTAgent(Strategist(START), seed=1, approver=No()).play(begin("no", **SMALL))
+    assert verdict.ended == "submitted" and verdict.model == "base"
+
+
+@isolated
+def test_a_folder_nobody_reads_leaves_the_agent_to_itself(begin: Begin, tmp_path: Path) -> None:
+    session = begin("absent", human=FileHuman(tmp_path / "desk", patience=0.01, poll=0.01), **SMALL)
+    verdict = FTAgent(Strategist(START), seed=1, approver=Ask(session)).play(session)
+    alone = FTAgent(Strategist(START), seed=1).play(begin("alone", **SMALL))
+    assert verdict.ended == "submitted" and verdict.model == alone.model
+    lines = (session.folder / "journal.jsonl").read_text().splitlines()
+    errors = [json.loads(line)["outcome"]["error"] for line in lines if '"kind":"ask_human"' in line]
+    assert errors and all(error["code"] == "state" and "answer-" in error["message"] for error in errors)
+
+
+@isolated
+def test_a_simulated_human_is_asked_paid_and_knows_the_select_split(base: tiny.Base, tmp_path: Path) -> None:
+    limits = Limits(**SMALL)
+    with RememberingWorker(base, tmp_path) as worker, Truth("finance", 0, base, worker) as truth:
+
+        def agent(most: int) -> Callable[[Session], FTAgent]:
+            return copilot.asking(
+                lambda session: FTAgent(Strategist(START), seed=0, approver=Ask(session, most)), truth
+            )
+
+        rows = {
+            most: trial.play(
+                "finance", 0, base, worker, agent(most), limits, human=SimulatedHuman(truth, 1.0, price=0.01)
+            )
+            for most in (0, 3)
+        }
+        assert rows[0]["questions"] == 0 and 1 <= rows[3]["questions"] <= 3
+        assert rows[3]["money"] == pytest.approx(0.01 * rows[3]["questions"]) and rows[3]["ended"] == "submitted"
+        plan = Plan(script="1/0", spec=START, hypothesis=HYPOTHESIS)
+        assert truth.of_plan(plan) == -1.0 and not truth(gate(1, best="base").model_copy(update={"plan": plan}))
+        with pytest.raises(DataError, match="no model"):
+            truth.of_model("model-unknown")
+
+
+@isolated
+def test_a_run_with_buttons_leaves_the_notebook_free(begin: Begin) -> None:
+    human = WidgetHuman(patience=60.0)
+    session = begin("widgets", human=human, **SMALL)
+    agent = FTAgent(Strategist(START), seed=1, approver=Ask(session, most=2, first=True))
+    run = CoPilot(human, lambda: agent.play(session))
+    with pytest.raises(LimitError, match="not over"):
+        run.wait(0)
+    run.start()
+    deadline = time.monotonic() + 60
+    while run.verdict is None and run.problem is None and time.monotonic() < deadline:
+        human.no.click()
+        time.sleep(0.02)
+    assert run.wait(60).ended == "submitted" and [said for _, said in human.log] == [False, False]
+    assert "points" in human.text.value
