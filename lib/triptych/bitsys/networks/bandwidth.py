@@ -16,11 +16,11 @@ import pandas as pd
 from triptych.bitsys import model
 from triptych.bitsys.accelerator import cycles
 from triptych.bitsys.accelerator.cycles import Supply, predict
-from triptych.bitsys.accelerator.layers import Layer, Raw, Scale, Thresholds, value_range
+from triptych.bitsys.accelerator.layers import Layer, Output, Raw, Scale, Thresholds, value_range
 from triptych.bitsys.accelerator.machine import Machine
 from triptych.bitsys.accelerator.program import Program, assemble
 from triptych.bitsys.model import Combination, Ints
-from triptych.bitsys.networks import precision, shapes
+from triptych.bitsys.networks import integer, precision, shapes
 from triptych.bitsys.networks.integer import Input, Network
 from triptych.bitsys.networks.quantised import parse
 from triptych.errors import ParameterError
@@ -32,31 +32,48 @@ def layers(network: Network, mix: str) -> tuple[Layer, ...]:
 
 
 def randomised(network: Network, mix: str, rng: np.random.Generator) -> Network:
-    """A network of the same shape at the bits of a mix, with random weights and thresholds that its sums reach: what a
-    simulation needs where nothing depends on values."""
-    made: list[Layer] = []
-    bits = parse(mix, len(network.layers))
-    for number, one in enumerate(layers(network, mix)):
-        low, high = value_range(one.width, one.weight)
-        weights = rng.integers(low, high + 1, one.weights.shape)
-        weights = np.where(weights > 0, 1, -1) if one.weight == "bipolar" else weights
-        output = one.output
-        spread = max(2, int(0.3 * high * (1 << one.width) * weights[0].size ** 0.5))
-        if isinstance(output, Thresholds):
-            size = one.outputs, (1 << min(4, bits[number + 1])) - 1
-            output = Thresholds(np.sort(rng.integers(-spread, spread, size), axis=1))
-        elif isinstance(output, Scale):
-            output = Scale(rng.integers(-9, 9, one.outputs), rng.integers(50, 99, one.outputs), spread.bit_length())
-        made.append(replace(one, weights=weights, output=output))
-    low, high = value_range(made[0].width, made[0].activation)
+    """A network of the same shape at the bits of a mix, with random weights, and thresholds that cut its sums on eight
+    random inputs into equal shares: what a simulation needs where nothing depends on values."""
+    blank = layers(network, mix)
+    low, high = value_range(blank[0].width, blank[0].activation)
     first = Input(network.input.shape, float(high - low) / 2, 0.0, low, high)
+    x = _drawn(rng, (8, *network.input.shape), low, high, bipolar=blank[0].activation == "bipolar")
+    made: list[Layer] = []
+    for one, following in zip(blank, [*blank[1:], None], strict=True):
+        weights = _drawn(rng, one.weights.shape, *value_range(one.width, one.weight), bipolar=one.weight == "bipolar")
+        one = replace(one, weights=weights)
+        if following:
+            sums = integer.convolve(one, x)
+            one = replace(one, output=_cut(sums, one.output))
+            x = integer.finish(one, sums, following)
+            x = np.maximum.reduce([x[:, i :: one.pool, j :: one.pool] for i, j in np.ndindex(one.pool, one.pool)])
+        made.append(one)
     return Network(f"{network.name}-{mix}", first, tuple(made), network.gain, network.offset)
+
+
+def _cut(sums: Ints, output: Output) -> Output:
+    """The output function that spreads these sums (…, outputs) over all of its results."""
+    if isinstance(output, Thresholds):
+        count = output.values.shape[1]  # noqa: PD011  # of thresholds, no frame
+        shares = np.arange(1, count + 1) / (count + 1)
+        cuts = np.quantile(sums.reshape(-1, sums.shape[-1]), shares, axis=0).T
+        return Thresholds(np.ceil(cuts).astype(np.int64))
+    assert isinstance(output, Scale)
+    flat = sums.reshape(-1, sums.shape[-1]).astype(np.float64)
+    spread = max(1.0, float(flat.std(axis=0).mean()))
+    shift = int(np.clip(np.floor(np.log2(32767 * spread / 64)), 0, 47))
+    scale = np.full(sums.shape[-1], round(64 / spread * 2**shift))  # 64 codes a standard deviation, two below the mean
+    return Scale(np.rint(2 * spread - flat.mean(axis=0)).astype(np.int64), scale, shift)
+
+
+def _drawn(rng: np.random.Generator, size: tuple[int, ...], low: int, high: int, *, bipolar: bool) -> Ints:
+    return 2 * rng.integers(0, 2, size) - 1 if bipolar else rng.integers(low, high + 1, size)
 
 
 def values(network: Network, count: int, rng: np.random.Generator) -> Ints:
     """Random values (count, height, width, channels) that the network reads."""
-    found = rng.integers(network.input.low, network.input.high + 1, (count, *network.input.shape))
-    return np.where(found > 0, 1, -1) if network.layers[0].activation == "bipolar" else found
+    reads, shape = network.input, (count, *network.input.shape)
+    return _drawn(rng, shape, reads.low, reads.high, bipolar=network.layers[0].activation == "bipolar")
 
 
 def roofline(
