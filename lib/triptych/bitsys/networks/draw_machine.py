@@ -52,7 +52,8 @@ MODES = {1: COLOURS[5], 2: COLOURS[1], 4: COLOURS[2], 8: COLOURS[0]}
 """The colour of each precision."""
 
 
-def _bits(width: int) -> str:
+def bits(width: int) -> str:
+    """A precision in words."""
     return "1 bit" if width == 1 else f"{width} bits"
 
 
@@ -63,23 +64,23 @@ def roofline(points: pd.DataFrame, ridges: pd.DataFrame) -> Figure:
     x = points["intensity"].to_numpy(float)
     left, right = float(np.min(x)) / 2, float(np.max(x)) * 2
     widest = max(float(one) for one in ridges["bits"])
-    for bits, width, peak, ridge in ridges.loc[:, ["bits", "width", "peak", "ridge"]].itertuples(index=False):
-        full, colour = bits == widest, MODES[int(width)]
+    for rate, width, peak, ridge in ridges.loc[:, ["bits", "width", "peak", "ridge"]].itertuples(index=False):
+        full, colour = rate == widest, MODES[int(width)]
         line, thick = ("-", 1.4) if full else (":", 1.0)
-        label = f"roof at {_bits(int(width))}" if full else None
-        axis.plot([left, ridge, right], [left * bits, peak, peak], line, color=colour, label=label, linewidth=thick)
+        label = f"roof at {bits(int(width))}" if full else None
+        axis.plot([left, ridge, right], [left * rate, peak, peak], line, color=colour, label=label, linewidth=thick)
         if full:
             axis.plot(ridge, peak, "o", color=colour, fillstyle="none", markersize=9)
-    for bits in sorted({float(one) for one in ridges["bits"]}):
-        place = left * 1.2, left * 1.2 * bits
-        axis.annotate(f"W = {bits:g}", place, (-8, 12), textcoords="offset points", fontsize=8, rotation=28)
+    for rate in sorted({float(one) for one in ridges["bits"]}):
+        place = left * 1.2, left * 1.2 * rate
+        axis.annotate(f"W = {rate:g}", place, (-8, 12), textcoords="offset points", fontsize=8, rotation=28)
     marks = dict(zip(sorted({str(one) for one in points["network"]}), "ov^s", strict=False))
     sizes = {images: 18 + 34 * place for place, images in enumerate(sorted({int(one) for one in points["images"]}))}
     columns = ["network", "images", "width", "intensity", "rate"]
-    for name, images, width, intensity, rate in points.loc[:, columns].itertuples(index=False):
+    for name, images, width, intensity, reached in points.loc[:, columns].itertuples(index=False):
         hollow = marks[str(name)] == "o"
         axis.scatter(
-            intensity, rate, s=sizes[int(images)], marker=marks[str(name)], zorder=3 + (not hollow),
+            intensity, reached, s=sizes[int(images)], marker=marks[str(name)], zorder=3 + (not hollow),
             facecolors="white" if hollow else MODES[int(width)], edgecolors=MODES[int(width)] if hollow else "white",
             linewidths=1.4 if hollow else 0.5,
         )  # fmt: skip
@@ -128,18 +129,18 @@ def loading(table: pd.DataFrame) -> Figure:
     bandwidth of `bandwidth.stalls`."""
     bandwidths = sorted(table["bits"].unique(), reverse=True)
     figure, axes = plt.subplots(1, len(bandwidths), figsize=(4.4 * len(bandwidths), 3.4), squeeze=False)
-    for axis, bits in zip(axes[0], bandwidths, strict=True):
+    for axis, rate in zip(axes[0], bandwidths, strict=True):
         for shift, prefetch, label in (
             (-0.2, False, "a layer begins with an empty buffer"),
             (0.2, True, "loaded ahead"),
         ):
-            these = table[(table["bits"] == bits) & (table["prefetch"] == prefetch)].reset_index(drop=True)
+            these = table[(table["bits"] == rate) & (table["prefetch"] == prefetch)].reset_index(drop=True)
             axis.bar(
                 np.arange(len(these)) + shift, 100 * these["stalled_share"], 0.38, label=label,
                 color=COLOURS[1 if prefetch is False else 0],
             )  # fmt: skip
             axis.set_xticks(range(len(these)), list(these["mix"]), rotation=60)
-        axis.set_title(f"W = {bits:g} bits a cycle")
+        axis.set_title(f"W = {rate:g} bits a cycle")
         axis.set_xlabel("bits of each layer")
     axes[0][0].set_ylabel("cycles stalled on weights, %")
     handles, labels = axes[0][0].get_legend_handles_labels()
@@ -175,7 +176,7 @@ def layers(table: pd.DataFrame) -> Figure:
         kinds = list(dict(zip(mine["layer"], mine["kind"], strict=True)).values())
         for width in sorted({int(one) for one in mine["width"]}, reverse=True):
             line = mine[mine["width"] == width]
-            axis.plot(range(len(line)), line["cycles"], ".-", color=MODES[width], label=_bits(width), linewidth=1)
+            axis.plot(range(len(line)), line["cycles"], ".-", color=MODES[width], label=bits(width), linewidth=1)
         for place, kind in enumerate(kinds):
             if kind == "depthwise":
                 axis.axvspan(place - 0.5, place + 0.5, color="#EEEEEE", zorder=0)
@@ -200,7 +201,7 @@ def kinds(table: pd.DataFrame) -> Figure:
         )
         for number, width in enumerate(widths):
             places = np.arange(len(mine)) + 0.2 * (number - (len(widths) - 1) / 2)
-            axis.bar(places, 100 * mine[width], 0.19, color=MODES[int(width)], label=_bits(int(width)))
+            axis.bar(places, 100 * mine[width], 0.19, color=MODES[int(width)], label=bits(int(width)))
         axis.set_xticks(range(len(mine)), [str(one) for one in mine.index])
         axis.set_ylim(0, 100)
         axis.set_title(name)
