@@ -61,14 +61,18 @@ def difference(new: Sequence[Scored], old: Sequence[Scored]) -> tuple[float, flo
 
 
 def judge(new: Sequence[Scored], old: Sequence[Scored], can_repeat: bool) -> tuple[Decision, str]:
-    """Accept, reject, or repeat with another seed; a difference within its error never decides."""
+    """Accept, reject, or repeat with another seed; a difference within its error never accepts.
+
+    What looks no better is not repeated: that the present best stays is the default, and the seconds are better spent
+    on another plan.
+    """
     gap, error = difference(new, old)
     said = f"difference {gap:+.3f} with standard error {error:.3f} over {len(new)} and {len(old)} seeds"
     if gap > CERTAIN * error:
         return "accept", said
     if gap < -CERTAIN * error:
         return "reject", said
-    if can_repeat and len(new) < MOST_SEEDS:
+    if can_repeat and gap > 0 and len(new) < MOST_SEEDS:
         return "repeat", f"{said}: not told apart, another seed"
     return "reject", f"{said}: not told apart, the present best stays"
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from triptych import paths
 from triptych.errors import LimitError, ModelError, ParameterError
 from triptych.ft_dojo.agents import scripts
 from triptych.ft_dojo.agents.desk import Desk
@@ -23,7 +25,7 @@ from triptych.ft_dojo.environment.observations import ErrorObservation
 from triptych.ft_dojo.environment.session import BASE, Session
 from triptych.ft_dojo.tiny import FINE_TUNE
 from triptych.ft_dojo.trainer import TrainSpec
-from triptych.llm import parse, system, user
+from triptych.llm import Cached, OpenAICompatible, parse, system, user
 from triptych.llm.messages import Client, Message
 from triptych.llm.meter import Price
 
@@ -100,6 +102,24 @@ class ModelProposer:
             falsifier=proposal.falsifier,
         )
         return Plan(script=script, spec=spec, hypothesis=hypothesis, steps=() if proposal.code else known)
+
+
+def reached(options: Mapping[str, JsonValue]) -> tuple[Client, Price | None, bool]:
+    """The client that a run's options describe, its price, and whether it only replays a recording.
+
+    `model` is asked at `url` (default: OPENAI_BASE_URL) with the key of OPENAI_API_KEY, at `prompt_price` and
+    `completion_price` for a million tokens; its answers are remembered, so that a resumed run pays for none twice. With
+    `answers`, the path of a recorded conversation, nobody is asked. Raises ParameterError without a `model`.
+    """
+    if not isinstance(model := options.get("model"), str):
+        raise ParameterError("this agent needs a language model", "give it the option `model`, and OPENAI_API_KEY")
+    url, recorded = options.get("url"), options.get("answers")
+    prices = [options.get(name, 0.0) for name in ("prompt_price", "completion_price")]
+    price = Price.model_validate(dict(zip(("prompt", "completion"), prices, strict=True)))
+    live = OpenAICompatible(model, str(url) if url else None)
+    path = Path(str(recorded)) if recorded else paths.cache() / "ft_dojo" / "answers.jsonl"
+    client = Cached(live, path, remake="play this run with a model that can be asked", live=not recorded)
+    return client, price, bool(recorded)
 
 
 class ToolAgent:

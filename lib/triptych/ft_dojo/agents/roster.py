@@ -100,6 +100,23 @@ def oracle(place: Place) -> Agent:
     return Oracle(place.made, place.seed)
 
 
+def tool_agent(place: Place) -> Agent:
+    """A language model that is shown the actions and says the next one; options as in `models.reached`."""
+    from triptych.ft_dojo.agents.models import ToolAgent, reached
+
+    client, price, recorded = reached(place.options)
+    return ToolAgent(client, price, recorded)
+
+
+def ft_agent_of_a_model(place: Place) -> Agent:
+    """FT-Agent with a language model that proposes; options as in `models.reached`."""
+    from triptych.ft_dojo.agents.ft_agent import FTAgent
+    from triptych.ft_dojo.agents.models import ModelProposer, reached
+
+    client, price, recorded = reached(place.options)
+    return FTAgent(ModelProposer(client, place.session, price, recorded), seed=place.seed)
+
+
 AGENTS: Mapping[str, Maker] = {
     "base": base,
     "default": default,
@@ -111,6 +128,7 @@ AGENTS: Mapping[str, Maker] = {
     "FT-Agent": ft_agent,
     "oracle": oracle,
 }
+WITH_A_MODEL: Mapping[str, Maker] = {"tool agent": tool_agent, "FT-Agent (model)": ft_agent_of_a_model}
 
 
 def maker(name: str) -> Maker:
@@ -118,13 +136,14 @@ def maker(name: str) -> Maker:
 
     Raises ParameterError for a name that is neither.
     """
-    if name in AGENTS:
-        return AGENTS[name]
+    if found := {**AGENTS, **WITH_A_MODEL}.get(name):
+        return found
     module, _, function = name.partition(":")
     try:
-        found: Any = getattr(importlib.import_module(module), function) if function else None
+        given: Any = getattr(importlib.import_module(module), function) if function else None
     except (ImportError, AttributeError):
-        found = None
-    if not callable(found):
-        raise ParameterError(f"no agent is called {name!r}", f"agents: {', '.join(AGENTS)}, or module:function")
-    return cast(Maker, found)
+        given = None
+    if not callable(given):
+        listed = ", ".join([*AGENTS, *WITH_A_MODEL])
+        raise ParameterError(f"no agent is called {name!r}", f"agents: {listed}, or module:function")
+    return cast(Maker, given)

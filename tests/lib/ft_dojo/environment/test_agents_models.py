@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -32,7 +33,7 @@ class Server:
     def __init__(self) -> None:
         self.reply: Callable[[int], str] = lambda turn: "hello"
         self.status, self.pause, self.usage = 200, 0.0, {"prompt_tokens": 40, "completion_tokens": 10}
-        self.asked = self.answered = 0
+        self.asked = self.answered = self.refusing = 0
         self.headers: list[str] = []
         outer = self
 
@@ -40,22 +41,23 @@ class Server:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["content-length"]))
                 outer.asked += 1
+                status = 429 if outer.asked <= outer.refusing else outer.status
                 time.sleep(outer.pause)
                 body = json.dumps(
                     {
                         "choices": [{"message": {"role": "assistant", "content": outer.reply(outer.asked)}}],
                         "usage": outer.usage,
                     }
-                    if outer.status == 200
+                    if status == 200
                     else {"error": {"message": "no"}}
                 ).encode()
                 try:
-                    self.send_response(outer.status)
+                    self.send_response(status)
                     self.send_header("content-length", str(len(body)))
                     self.send_header("retry-after", "0")
                     self.end_headers()
                     self.wfile.write(body)
-                    outer.answered += outer.status == 200
+                    outer.answered += status == 200
                 except OSError:  # the client had enough
                     return
 
@@ -67,9 +69,12 @@ class Server:
         self.thread.start()
 
     @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.http.server_address[1]}/v1"
+
+    @property
     def client(self) -> OpenAICompatible:
-        address = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
-        return OpenAICompatible("some-model", address, "secret-key", timeout=0.5, retries=1)
+        return OpenAICompatible("some-model", self.address, "secret-key", timeout=0.5, retries=1)
 
     def close(self) -> None:
         self.http.shutdown()
@@ -119,6 +124,35 @@ def test_a_model_that_cannot_be_used_ends_the_run(begin: Begin, server: Server, 
         charged(session, server)
 
 
+@pytest.mark.parametrize("play", [ft, tool])
+def test_a_rate_limit_that_passes_is_waited_for_and_only_answers_are_paid(
+    begin: Begin, server: Server, play: object
+) -> None:
+    server.refusing = 1
+    server.reply = lambda turn: json.dumps({**PLAN, "stop": True} if play is ft else {"kind": "stop", "reason": "done"})
+    session = begin(**BUDGET)
+    verdict = play(session, server)
+    assert server.asked == 2 and server.answered == 1 and "cannot" not in verdict.reason
+    charged(session, server)
+
+
+def test_a_recording_that_no_longer_matches_ends_ft_agents_run(begin: Begin, server: Server, tmp_path: Path) -> None:
+    server.reply = lambda turn: json.dumps({**PLAN, "stop": turn > 1})
+    path = tmp_path / "talk.jsonl"
+    session = begin("live", **BUDGET)
+    live = FTAgent(ModelProposer(Cached(server.client, path, remake="again"), session, PRICE)).play(session)
+    assert live.tried == 1 and server.answered == 2
+    replay = Cached(server.client, path, remake="again", live=False)
+    again = begin("replayed", **BUDGET)
+    same = FTAgent(ModelProposer(replay, again, PRICE, recorded=True)).play(again)
+    assert same.model == live.model and same.proposer == "recorded some-model"
+    assert (again.folder / "journal.jsonl").read_bytes() == (session.folder / "journal.jsonl").read_bytes()
+    other = begin("other", **{**BUDGET, "nominal_cpu": 2.4})  # the instruction reads otherwise
+    lost = FTAgent(ModelProposer(replay, other, PRICE, recorded=True)).play(other)
+    assert lost.ended == "submitted" and lost.model == "base" and "no recorded answer" in lost.reason
+    assert other.ledger.total().llm_tokens == 0 and server.asked == 2
+
+
 def test_the_same_failed_plan_for_ever(begin: Begin, server: Server) -> None:
     server.reply = lambda turn: json.dumps({**PLAN, "code": "1/0"})
     session = begin(**BUDGET)
@@ -159,7 +193,7 @@ def test_one_reply_over_the_whole_budget(begin: Begin, server: Server) -> None:
 
 
 def test_a_tool_agent_plays_a_whole_run_and_a_recording_replays_it(
-    begin: Begin, server: Server, tmp_path: object
+    begin: Begin, server: Server, tmp_path: Path
 ) -> None:
     code = "import shutil, json\nrow = {'prompt': 'a', 'completion': 'b'}\n" + (
         "open('out/train.jsonl', 'w').write((json.dumps(row) + chr(10)) * 20)"

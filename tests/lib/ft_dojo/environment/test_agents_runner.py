@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydantic import JsonValue
+from test_agents_models import Server
 
 from triptych.errors import ParameterError
 from triptych.ft_dojo import tasks, tiny, trajectory
 from triptych.ft_dojo.agents import roster, runner
+from triptych.ft_dojo.agents.models import ToolAgent, reached
 from triptych.ft_dojo.agents.plan import Agent, Verdict
 from triptych.ft_dojo.environment.actions import Inspect, Stop
 from triptych.ft_dojo.environment.budget import Limits
 from triptych.ft_dojo.environment.session import Session
 from triptych.ft_dojo.trainer import TrainSpec
+from triptych.llm import Answer, Client, Message, Price
 
 SMALL = tiny.TinySpec(
     hidden=16, layers=1, heads=2, feed_forward=32, train=TrainSpec(steps=4, batch=4, learning_rate=3e-3)
@@ -129,6 +134,54 @@ def test_a_crash_leaves_a_row_with_its_cost_and_the_sweep_goes_on(tmp_path: Path
     assert rows.iloc[1]["ended"] == "submitted"
     runner.sweep([looking(tmp_path, "crash")], folder=tmp_path / "runs")
     assert times(tmp_path, "crash") == 1, "a crash is a result"
+
+
+class Falling(ToolAgent):
+    """A tool agent whose client breaks after two answers, in a way that nobody foresaw."""
+
+    def __init__(self, client: Client, price: Price | None) -> None:
+        super().__init__(client, price)
+        self.client, self.inner, self.left = self, client, 2
+        self.model, self.defaults = client.model, client.defaults
+
+    def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
+        if not self.left:
+            raise RuntimeError("out of order")
+        self.left -= 1
+        return self.inner.ask(messages, **parameters)
+
+
+def falling(place: roster.Place) -> Agent:
+    client, price, _ = reached(place.options)
+    return Falling(client, price)
+
+
+def test_a_models_tokens_are_in_the_row_also_of_a_crash_and_a_replay_pays_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    small = tiny.base(SMALL)
+    monkeypatch.setattr(runner, "_base", lambda spec: small)
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "cache"))
+    look = {"kind": "inspect", "path": "instruction.md"}
+    server.reply = lambda turn: json.dumps(
+        {"kind": "stop", "reason": "enough"} if turn == 5 else {**look, "start": turn}
+    )
+    options = {"model": "some-model", "url": server.address, "prompt_price": 1.0, "completion_price": 2.0}
+    crash = runner.play(job(f"{HERE}:falling", options=options), tmp_path / "runs")
+    assert crash.ended == "crashed" and "out of order" in crash.reason
+    assert crash.tokens == 2 * sum(server.usage.values()) and server.answered == 2
+    assert crash.money == pytest.approx(2 * (40 * 1.0 + 10 * 2.0) / 1e6)
+    whole = runner.play(job("tool agent", options=options), tmp_path / "runs")
+    assert whole.ended == "stopped" and server.answered == 5, "two questions were remembered"
+    assert whole.tokens == 5 * sum(server.usage.values()) and whole.proposer == "model some-model"
+    server.close()
+    kept = str(tmp_path / "cache" / "ft_dojo" / "answers.jsonl")
+    replayed = runner.play(job("tool agent", options={**options, "answers": kept}), tmp_path / "runs")
+    assert replayed.trajectory == whole.trajectory and replayed.proposer == "recorded some-model"
+    with pytest.raises(ParameterError, match="model"):
+        reached({})
 
 
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
