@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,20 @@ from triptych.errors import ParameterError
 from triptych.legal_rag import lexical
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
-from triptych.llm import Cached, Client, InProcess, Message, OpenAICompatible, TooLong, system, user
+from triptych.llm import (
+    Answer,
+    Cached,
+    Client,
+    InProcess,
+    Message,
+    OpenAICompatible,
+    Replay,
+    Taken,
+    TooLong,
+    system,
+    user,
+)
+from triptych.llm.cache import key
 
 PROMPTS = Path(__file__).with_name("prompts")
 Outcome = Literal["answered", "abstained", "cut off", "too long"]
@@ -145,6 +158,26 @@ def model_client(name: str) -> Cached:
     """
     inner: Client = InProcess() if name == InProcess.SOURCE else OpenAICompatible(name)
     return Cached(inner, paths.cache() / "answers" / "legal-rag.jsonl", remake="ask again with a live model")
+
+
+class Reused:
+    """Gives the recorded answer wherever one was taken down, and asks the client only for the rest.
+
+    An answer is found by the digest of its question (model with its weights, exact words, parameters), so code that
+    has nothing to do with generation may change without one question being asked again.
+    """
+
+    def __init__(self, client: Client, taken: Iterable[Taken]) -> None:
+        self.client = client
+        self.model, self.defaults = client.model, client.defaults
+        rows = list(taken)
+        self._known = {row.key for row in rows}
+        self._replay = Replay(client.model, client.defaults, rows, remake="ask again with a live model")
+
+    def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
+        """The answer; raises what the client raises, and TooLong where that was the recorded outcome."""
+        name = key(self.model, messages, {**self.defaults, **parameters})
+        return (self._replay if name in self._known else self.client).ask(messages, **parameters)
 
 
 class ExtractiveReader:

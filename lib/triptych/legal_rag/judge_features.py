@@ -1,8 +1,8 @@
-"""What the rubric judge measures on an answer before it decides: one row a required claim, one row a clause.
+"""What the rubric judge measures on an answer before it decides: rows for claims, clauses and sentences.
 
-Semantic likeness comes from the two embedders of the data wheels: MiniLM for clauses, wordllama for single words (a
-word of a claim counts as said when a word like it is in the answer). Everything is embedded once a text and cached by
-content, a whole batch of answers at a time.
+* a row a required claim: is it said (*coverage*), is it denied (*contradiction*)?
+* a row a clause: is it backed by the passages, the question or what the passages hold of the rubric (*support*)?
+* a row an answer: does it decline to answer (*abstention*)?
 
 *Denied* is said of a text that was turned into its opposite by rule (`judge_text.denied`): an answer that is nearer to
 the denial of a claim than to the claim is suspicious, however alike both are.
@@ -10,96 +10,47 @@ the denial of a claim than to the claim is suspicious, however alike both are.
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from triptych.legal_rag import judge_text as read
-from triptych.legal_rag.embed import Embedder
 from triptych.legal_rag.judge import Case
+from triptych.legal_rag.judge_space import Floats, Language, Space, Words, unique
 from triptych.legal_rag.questions import Claim, Question
 
-Floats = npt.NDArray[np.float64]
 Number = tuple[float, str]
 NEAR = 0.12  # windows whose score is so little below the best one's may say the claim too
-EVIDENCE = 4  # sentences of the passages that a clause is compared with word by word
-LIKE = 0.6  # cosine of two words from which they can stand for one another
+EVIDENCE = 8  # sentences of the passages, those that share most with the answer, with which its clauses are compared
+ALIEN = 0.55  # match below which a word has no source
+LIKE = 0.55  # cosine of two words out of context from which they can stand for one another
 
-COVERAGE = ("own", "own_window", "own_reference", "own_quote", "likeness", "assigned", "exclusive")
-CONTRADICTION = ("denial", "denial_near", "scope", "parity", "negators", "sweeping", "window")
-SUPPORT = (
-    "likeness", "likeness_rubric", "precision", "alien", "alien_share", "alien_law", "rule", "new_numbers",
-    "needed", "needed_sum", "gain", "weakest",
+COVERAGE = (
+    "claim", "claim_own", "claim_new", "in_others", "in_question", "own_sentence", "own_lowest",
+    "reference", "reference_own", "reference_new", "quote", "quote_own", "quote_new",
+    "likeness", "likeness_reference", "exclusive", "exclusive_reference", "number", "length", "longer", "claims",
 )  # fmt: skip
-
-
-def unique(texts: Iterable[str]) -> list[str]:
-    """The texts that are not blank, in order, each once."""
-    return list(dict.fromkeys(text for text in texts if text.strip()))
-
-
-class Space:
-    """Vectors of texts and of words, made once for a whole batch of cases."""
-
-    def __init__(self) -> None:
-        self._sentences, self._words = Embedder("MiniLM"), Embedder("wordllama")
-        self._text: dict[str, Floats] = {}
-        self._word: dict[str, Floats] = {}
-
-    def learn(self, texts: Iterable[str], words: Iterable[str]) -> None:
-        """Embed what is not yet known."""
-        for embedder, known, wanted in ((self._sentences, self._text, texts), (self._words, self._word, words)):
-            fresh = [item for item in unique(wanted) if item not in known]
-            if fresh:
-                known |= dict(zip(fresh, embedder.texts(fresh), strict=True))
-
-    def texts(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors of learned texts, (n, dimensions)."""
-        return np.stack([self._text[text] for text in texts]) if texts else np.zeros((0, 384))
-
-    def match(self, wanted: Sequence[str], given: Sequence[str]) -> Floats:
-        """How far each wanted word stands for each given one, (wanted, given): 1 for the same stem, else the cosine."""
-        if not wanted or not given:
-            return np.zeros((len(wanted), len(given)))
-        cosines = np.stack([self._word[word] for word in wanted]) @ np.stack([self._word[word] for word in given]).T
-        stems = np.array([read.stem(word) for word in given])
-        same = np.array([read.stem(word) for word in wanted])[:, None] == stems[None, :]
-        return np.where(same, 1.0, np.clip(cosines, 0, 1)).astype(np.float64)
-
-    def best(self, wanted: Sequence[str], given: Sequence[str]) -> Floats:
-        """For each wanted word how far the best of the given ones stands for it."""
-        return self.match(wanted, given).max(axis=1, initial=0.0)
-
-
-class Language:
-    """How common each stem is in a body of law: rare words weigh more, and only words of the law make a rule."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        counts: Counter[str] = Counter()
-        total = 0
-        for text in texts:
-            total += 1
-            counts.update({read.stem(word) for word in read.words(text)})
-        self._counts, self._total = counts, total
-
-    def weight(self, word: str) -> float:
-        """Inverse document frequency of a word's stem, log((N + 1) / (n + 1))."""
-        return math.log((self._total + 1) / (self._counts[read.stem(word)] + 1)) + 0.01
-
-    def legal(self, word: str) -> bool:
-        """Whether the stem occurs in the body of law at all."""
-        return read.stem(word) in self._counts
+CONTRADICTION = ("denial", "denial_near", "scope", "parity", "negators", "sweeping", "window", "likeness", "length")
+SUPPORT = (
+    "match", "match_law", "alien", "alien_legal", "lowest", "likeness_law", "likeness_rubric", "likeness_question",
+    "likeness_sentence", "alien_law", "needed", "needed_sum", "rule", "new_numbers", "length", "aliens", "aliens_legal",
+    "alien_share", "beyond_question", "courtesy",
+)  # fmt: skip
+ABSTENTION = ("refusal", "refusal_whole", "phrases", "covered", "rules", "short")
+SORTS = ("refusal", "statement", "courtesy")
 
 
 def quote(claim: Claim) -> str:
     """The words of the law behind a claim."""
     return " ".join(span.quote for span in claim.support)
+
+
+def pieces(text: str) -> list[str]:
+    """Sentences of a text, and their clauses, each once."""
+    whole = read.sentences(text)
+    return unique([*whole, *(clause for sentence in whole for clause in read.clauses(sentence))])
 
 
 @dataclass(frozen=True)
@@ -111,85 +62,65 @@ class Rubric:
     @cached_property
     def reference(self) -> list[str]:
         """Sentences and clauses of the reference answer."""
-        whole = read.sentences(self.question.answer)
-        return unique([*whole, *(clause for sentence in whole for clause in read.clauses(sentence))])
+        return pieces(self.question.answer)
 
     @cached_property
-    def asked(self) -> str:
-        """Both phrasings of the question: its facts need no support."""
-        return f"{self.question.distant} {self.question.plain or ''}"
-
-    @cached_property
-    def numbers(self) -> list[Number]:
-        """Numbers that an answer may use: of the question, its claims, their quotes and the reference answer."""
-        law = [text for claim in self.question.claims for text in (claim.text, quote(claim))]
-        return [number for text in (self.asked, self.question.answer, *law) for number in read.numbers(text)]
+    def asked(self) -> list[str]:
+        """Sentences of both phrasings of the question: its facts need no support."""
+        return [*read.sentences(self.question.distant), *read.sentences(self.question.plain or "")]
 
     @cached_property
     def texts(self) -> list[str]:
         """Everything to be embedded."""
         claims = [text for claim in self.question.claims for text in (claim.text, quote(claim))]
-        return [text for whole in (*claims, *self.reference) for text in (whole, read.denied(whole))]
-
-    @cached_property
-    def words(self) -> list[str]:
-        """Every word to be embedded."""
-        law = [word for text in self.texts for word in read.words(text)]
-        return [*law, *read.words(self.asked), *read.words(self.question.answer)]
+        quotes = [sentence for claim in self.question.claims for sentence in read.sentences(quote(claim))]
+        both = [text for whole in (*claims, *self.reference) for text in (whole, read.denied(whole))]
+        return [*both, *quotes, *self.asked, *read.sentences(self.question.answer)]
 
 
 class Answer:
-    """An answer taken apart: clauses, and the windows (runs of clauses) that may say a claim."""
+    """An answer taken apart: sentences, clauses, the windows (runs of clauses) that may say a claim, and the sentences
+    of the passages that it may rest on."""
 
     def __init__(self, case: Case, rubric: Rubric) -> None:
         self.case, self.rubric = case, rubric
         self.sentences = read.sentences(case.text)
-        cut = [read.clauses(sentence) for sentence in self.sentences]
-        self.clauses = [clause for part in cut for clause in part]
-        ends = np.cumsum([len(part) for part in cut]).tolist()
-        starts = [0, *ends[:-1]] if ends else []
-        runs = [(k, k + 1) for k in range(len(self.clauses))] + [(k, k + 2) for k in range(len(self.clauses) - 1)]
-        runs += list(zip(starts, ends, strict=True)) + list(zip(starts, ends[1:], strict=False))
-        self.runs = list(dict.fromkeys(runs))
-        self.windows = [", ".join(self.clauses[a:b]) for a, b in self.runs]
-        self.clause_words = [read.words(clause) for clause in self.clauses]
-        self.evidence = unique(
-            piece
-            for text in case.passages
-            for sentence in read.sentences(text)
-            for piece in (sentence, *read.clauses(sentence))
-        )
+        cut = [(read.clauses(sentence), sentence) for sentence in self.sentences]
+        self.clauses = [clause for part, _ in cut for clause in part]
+        self.homes = [sentence for part, sentence in cut for _ in part]  # the sentence of each clause
+        windows: list[str] = []
+        for part, sentence in cut:
+            windows += [sentence, *part, *(", ".join(part[k : k + 2]) for k in range(len(part) - 1))]
+        self.windows = unique(windows)
+        self.evidence = _nearest_sentences(case.passages, case.text)
+        self.shown = " ".join(" ".join(text.split()) for text in case.passages)
 
-    @cached_property
-    def words(self) -> list[str]:
-        """Content words of the answer."""
-        return [word for clause in self.clause_words for word in clause]
+    @property
+    def texts(self) -> list[str]:
+        """Everything to be embedded."""
+        law = [piece for sentence in self.evidence for piece in (sentence, *read.clauses(sentence))]
+        whole = [self.case.text] if self.case.text.strip() else []
+        return [*whole, *self.sentences, *self.windows, *self.clauses, *law, *self.rubric.texts]
 
-    @cached_property
-    def places(self) -> list[tuple[int, int]]:
-        """Positions in `words` of each window."""
-        ends = [0, *np.cumsum([len(clause) for clause in self.clause_words]).tolist()]
-        return [(ends[a], ends[b]) for a, b in self.runs]
+
+def _nearest_sentences(passages: Sequence[str], text: str) -> list[str]:
+    """The sentences of the passages that share the most different stems with a text, in the order of the passages.
+
+    A set: the order of the passages does not matter to which are taken.
+    """
+    stems = {read.stem(word) for word in read.words(text)}
+    sentences = sorted({sentence for passage in passages for sentence in read.sentences(passage)})
+    shared = [len(stems & {read.stem(word) for word in read.words(sentence)}) for sentence in sentences]
+    ranked = sorted(range(len(sentences)), key=lambda row: (-shared[row], sentences[row]))
+    return [sentences[row] for row in ranked[:EVIDENCE]]
 
 
 def learn(space: Space, answers: Sequence[Answer]) -> None:
-    """Embed every text and word that the features of these answers need."""
-    texts: list[str] = []
-    words: list[str] = []
-    for answer in answers:
-        texts += [*answer.windows, *answer.evidence, *answer.rubric.texts]
-        words += [*answer.words, *answer.rubric.words, *(w for text in answer.evidence for w in read.words(text))]
-    space.learn(texts, words)
+    """Embed every text that the features of these answers need."""
+    space.learn(text for answer in answers for text in answer.texts)
 
 
-def _f1(match: Floats, places: Sequence[tuple[int, int]]) -> Floats:
-    """Soft F1 of the wanted words in each window, from the (wanted, given) matrix of a whole text."""
-    scores = np.zeros(len(places))
-    for row, (start, end) in enumerate(places):
-        if end > start and len(match):
-            recall, precision = match[:, start:end].max(axis=1).mean(), match[:, start:end].max(axis=0).mean()
-            scores[row] = 2 * recall * precision / max(recall + precision, 0.01)
-    return scores
+# --- claims ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -207,79 +138,89 @@ def align(space: Space, answer: Answer, language: Language) -> list[Alignment]:
     claims = answer.rubric.question.claims
     if not answer.windows or not claims:
         return [Alignment("", (0.0,) * len(COVERAGE), (0.0,) * len(CONTRADICTION), ()) for _ in claims]
-    said = [_nearest(space, claim, answer.rubric.reference) for claim in claims]
-    coverage = _coverage(space, answer, language, said)
+    reference = space.vectors(answer.rubric.reference)
+    own = space.vectors([claim.text for claim in claims])
+    said = [answer.rubric.reference[row] for row in (own @ reference.T).argmax(axis=1)]
     given = read.numbers(answer.case.text)
-    windows = space.texts(answer.windows)
+    missing = [tuple(_absent(read.numbers(claim.text), given)) for claim in claims]
+    coverage = _coverage(space, answer, language, said, missing)
     found: list[Alignment] = []
     for place, claim in enumerate(claims):
-        scores = _f1(space.match(read.words(claim.text), answer.words), answer.places)
-        scores = scores + 0.5 * windows @ space.texts([claim.text])[0]
+        wanted = read.words(claim.text)
+        scores = np.array([_f1(space.static(wanted, read.words(window))) for window in answer.windows])
+        scores = scores + 0.5 * space.vectors(answer.windows) @ own[place]
         best = int(scores.argmax())
+        versions = unique([claim.text, quote(claim), said[place]])
         found.append(
             Alignment(
                 answer.windows[best],
                 coverage[place],
-                _contradiction(space, answer, [claim.text, quote(claim), said[place]], scores, best),
-                tuple(_absent(read.numbers(claim.text), given)),
+                _contradiction(space, answer, versions, scores, best),
+                missing[place],
             )
         )
     return found
 
 
-def _coverage(space: Space, answer: Answer, language: Language, said: Sequence[str]) -> list[tuple[float, ...]]:
-    """Features of whether each claim is said. *Own* words of a claim are those that no other claim of the question has:
-    what is left when an answer says the others."""
+def _coverage(
+    space: Space, answer: Answer, language: Language, said: Sequence[str], missing: Sequence[tuple[Number, ...]]
+) -> list[tuple[float, ...]]:
+    """Features of whether each claim is said. A claim's *own* words are those that no other claim of the question
+    stands for, its *new* words those that the question does not hold either: what is left when an answer says the
+    other claims and repeats the question."""
     claims = answer.rubric.question.claims
-    texts, quotes = [claim.text for claim in claims], [quote(claim) for claim in claims]
-    windows = space.texts(answer.windows)
-    to_text = windows @ space.texts(texts).T
-    to_any = np.max([to_text, windows @ space.texts(quotes).T, windows @ space.texts(said).T], axis=0)
-    clauses = [row for row, (start, end) in enumerate(answer.runs) if end == start + 1]
-    assigned = to_text.max(axis=0)
-    if len(clauses) >= len(claims):  # each clause may say one claim only
-        rows, columns = linear_sum_assignment(-to_text[clauses])
-        assigned[columns] = to_text[clauses][rows, columns]
+    texts = [claim.text for claim in claims]
+    versions = [[[text] for text in texts], [[text] for text in said], [read.sentences(quote(each)) for each in claims]]
+    whole = space.words(answer.sentences)
+    sentences = [space.words([sentence]) for sentence in answer.sentences]
+    asked = space.words(answer.rubric.asked)
+    near = space.vectors(answer.windows)
+    to_text, to_said = near @ space.vectors(texts).T, near @ space.vectors(said).T
+    total = sum(len(space.words([text]).words) for text in texts)
     found: list[tuple[float, ...]] = []
     for place in range(len(claims)):
         rest = [k for k in range(len(claims)) if k != place]
-        others = [texts[k] for k in rest]
-        window = answer.places[int(to_text[:, place].argmax())]
-        found.append(
-            (
-                _own(space, answer.words, texts[place], others, language),
-                _own(space, answer.words[slice(*window)], texts[place], others),
-                _own(space, answer.words, said[place], [*others, *(said[k] for k in rest)]),
-                _own(space, answer.words, quotes[place], [*others, *(quotes[k] for k in rest)]),
-                float(to_any[:, place].max()),
-                float(assigned[place]),
-                float((to_text[:, place] - to_text[:, rest].max(axis=1)).max()) if rest else 0.5,
-            )
-        )
+        others = space.words([texts[k] for k in rest])
+        row: list[float] = []
+        for number, version in enumerate(versions):
+            wanted = space.words(version[place])
+            weights, match = language.weights(wanted.words), space.best(wanted, whole)
+            elsewhere, before = space.best(wanted, others), space.best(wanted, asked)
+            own = weights * (1 - elsewhere) + 1e-6
+            new = weights * (1 - np.maximum(elsewhere, before)) + 1e-6
+            row += [_mean(match, weights), _mean(match, own), _mean(match, new)]
+            if number == 0:
+                alone = [_mean(space.best(wanted, sentence), own) for sentence in sentences]
+                lowest = np.sort(match[np.argsort(-own, kind="stable")[:4]])[:2]
+                row += [_mean(elsewhere, weights), _mean(before, weights), max(alone, default=0.0)]
+                row.append(float(lowest.mean()) if len(lowest) else 1.0)
+        row += [float(to_text[:, place].max()), float(to_said[:, place].max())]
+        for near_to in (to_text, to_said):
+            row.append(float((near_to[:, place] - near_to[:, rest].max(axis=1)).max()) if rest else 0.3)
+        size = len(whole.words)
+        row += [float(bool(missing[place])), float(np.log2(size + 1)), size / max(total, 1), float(len(claims))]
+        found.append(tuple(row))
     return found
 
 
-def _own(
-    space: Space, said: Sequence[str], text: str, others: Sequence[str], language: Language | None = None
-) -> float:
-    """How far the words of a text that `others` do not have (or all of them, if there are none) are said, 0 to 1."""
-    wanted = read.words(text)
-    if not wanted:
-        return 1.0
-    taken = {read.stem(word) for other in others for word in read.words(other)}
-    own = np.array([read.stem(word) not in taken for word in wanted], dtype=bool)
-    weights = np.array([language.weight(word) if language else 1.0 for word in wanted])
-    weights = np.where(own, weights, 0.0) if own.any() else weights
-    return float((space.best(wanted, said) * weights).sum() / weights.sum())
+def _mean(values: Floats, weights: Floats) -> float:
+    return float((values * weights).sum() / weights.sum()) if len(values) else 1.0
+
+
+def _f1(match: Floats) -> float:
+    """Soft F1 of the wanted words in a text, from the (wanted, given) matrix."""
+    if not match.size:
+        return 0.0
+    recall, precision = float(match.max(axis=1).mean()), float(match.max(axis=0).mean())
+    return 2 * recall * precision / max(recall + precision, 0.01)
 
 
 def _contradiction(
     space: Space, answer: Answer, versions: Sequence[str], scores: Floats, best: int
 ) -> tuple[float, ...]:
     """Features of whether the window denies a claim, which is given in several versions."""
-    versions = unique(versions)
-    window, windows = answer.windows[best], space.texts(answer.windows)
-    gaps = windows @ (space.texts([read.denied(text) for text in versions]) - space.texts(versions)).T
+    window, windows = answer.windows[best], space.vectors(answer.windows)
+    gaps = windows @ (space.vectors([read.denied(text) for text in versions]) - space.vectors(versions)).T
     near = [row for row in scores.argsort()[::-1][:6] if scores[row] > scores[best] - NEAR]
     negations = read.negations(window)
     swept = max(read.sweeping(text) for text in versions)
@@ -291,15 +232,9 @@ def _contradiction(
         float(np.mean([negations % 2 != read.negations(text) % 2 for text in versions])),
         float(min(read.sweeping(window), 3) - min(swept, 3)),
         float(scores[best]),
+        float((windows[best] @ space.vectors(versions).T).max()),
+        len(answer.case.text.split()) / 100,
     )
-
-
-def _nearest(space: Space, claim: Claim, texts: Sequence[str]) -> str:
-    """The piece of the reference answer that says a claim."""
-    wanted = read.words(claim.text)
-    likeness = space.texts(texts) @ space.texts([claim.text])[0]
-    scores = [_f1(space.match(wanted, w := read.words(text)), [(0, len(w))])[0] for text in texts]
-    return texts[int((np.array(scores) + 0.5 * likeness).argmax())]
 
 
 def _odd(text: str) -> int:
@@ -311,13 +246,13 @@ def _scope(space: Space, first: str, second: str) -> float:
     a, b = read.words(first), read.words(second)
     if not a or not b:
         return 0.0
-    match = space.match(a, b)
+    match = space.static(a, b)
     negated = np.array(read.negated(first), dtype=bool), np.array(read.negated(second), dtype=bool)
     if len(negated[0]) != len(a) or len(negated[1]) != len(b):
         return 0.0  # an idiom was cut out of a text: its words cannot be lined up
     common = differing = 0.0
     for mine, other, table in ((negated[0], negated[1], match), (negated[1], negated[0], match.T)):
-        weights = np.where(table.max(axis=1) > LIKE - 0.05, table.max(axis=1), 0.0)
+        weights = np.where(table.max(axis=1) > LIKE, table.max(axis=1), 0.0)
         common += float(weights.sum())
         differing += float(weights[mine != other[table.argmax(axis=1)]].sum())
     return differing / common if common else 0.0
@@ -327,6 +262,9 @@ def _absent(wanted: Sequence[Number], given: Sequence[Number]) -> list[Number]:
     return [number for number in wanted if not any(read.same_number(number, other) for other in given)]
 
 
+# --- clauses ---------------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Support:
     """A clause of an answer and what stands behind it."""
@@ -334,9 +272,10 @@ class Support:
     clause: str
     features: tuple[float, ...]
     new: tuple[Number, ...]  # numbers that neither passages nor question nor rubric have
+    quoted: bool  # word for word in one of the passages shown
 
 
-def support(space: Space, answer: Answer, language: Language) -> list[Support]:
+def support(space: Space, answer: Answer, language: Language, speech: Speech) -> list[Support]:
     """What stands behind each clause of an answer.
 
     The rubric counts as support as far as the passages shown hold the words of the law behind its claims.
@@ -344,60 +283,128 @@ def support(space: Space, answer: Answer, language: Language) -> list[Support]:
     if not answer.clauses:
         return []
     rubric = answer.rubric
-    shown = " ".join(" ".join(text.split()) for text in answer.case.passages)
-    claims = [
-        claim for claim in rubric.question.claims if " ".join(quote(claim).split()) in shown or _held(claim, shown)
-    ]
+    claims = [claim.text for claim in rubric.question.claims if _held(claim, answer.shown)]
     whole = bool(claims) and len(claims) == len(rubric.question.claims)
-    backing = unique([*(claim.text for claim in claims), *(rubric.reference if whole else [])])
-    vectors = space.texts(answer.clauses)
-    evidence = vectors @ space.texts(answer.evidence).T if answer.evidence else np.zeros((len(vectors), 1))
-    rubrics = vectors @ space.texts(backing).T if backing else np.zeros((len(vectors), 1))
-    facts = [*read.words(rubric.asked), *(word for text in backing for word in read.words(text))]
-    known = [n for text in (rubric.asked, *answer.case.passages, *backing) for n in read.numbers(text)]
+    backing = [*claims, *(read.sentences(rubric.question.answer) if whole else [])]
+    likely = [*claims, *(rubric.reference if whole else [])]
+    law = [piece for sentence in answer.evidence for piece in (sentence, *read.clauses(sentence))]
+    clauses, homes = space.vectors(answer.clauses), space.vectors(answer.homes)
+    spaces = [space.vectors(texts) for texts in (law, likely, rubric.asked)]
+    sources = [space.words(texts) for texts in (answer.evidence, backing, rubric.asked)]
+    courtesy = speech.scores(clauses)[:, SORTS.index("courtesy")]
+    parts = [space.words([clause]) for clause in answer.clauses]
+    known = [n for text in (*rubric.asked, *answer.case.passages, *backing) for n in read.numbers(text)]
+    lost = _lost(space, claims, parts, language)
     found: list[Support] = []
     for place, clause in enumerate(answer.clauses):
-        best = [answer.evidence[k] for k in evidence[place].argsort()[::-1][:EVIDENCE]] if answer.evidence else []
-        mine = answer.clause_words[place]
-        words = [*facts, *(word for text in best for word in read.words(text))]
-        match = np.where([word in read.SIGNPOSTS for word in mine], 1.0, space.best(mine, words))
+        near = [_top(clauses[place] @ vectors.T) for vectors in spaces]
+        home = max(_top(homes[place] @ vectors.T) for vectors in spaces[:2])
         new = _absent(read.numbers(clause, counting=False), known)
-        alien = match < LIKE
-        legal = np.array([language.legal(word) for word in mine], dtype=bool)
-        rest = [word for k, other in enumerate(answer.clause_words) if k != place for word in other]
-        drops = [_drop(space, text, mine, rest) for text in backing]
-        others = np.delete(rubrics, place, axis=0).max(axis=0, initial=0.0)
-        found.append(
-            Support(
-                clause,
-                (
-                    float(evidence[place].max()),
-                    float(rubrics[place].max()),
-                    float(match.mean()) if mine else 1.0,
-                    float((1 - match).sum()),
-                    float((1 - match).sum() / max(len(mine), 3)),
-                    float((alien & legal).sum()),
-                    float(read.states_rule(clause)),
-                    float(min(len(new), 2)),
-                    max(drops, default=0.0),
-                    min(sum(drops), 5.0),
-                    float((rubrics[place] - others).max()),
-                    float(np.sort(match)[:3].mean()) if mine else 1.0,
-                ),
-                tuple(new),
-            )
+        words = _word_features(space, parts[place], sources, language)
+        features = (
+            *words[:5],
+            *near,
+            home,
+            words[5],
+            float(lost[place].max(initial=0.0)),
+            min(float(lost[place].sum()), 20.0),
+            float(read.states_rule(clause)),
+            float(bool(new)),
+            float(np.log(len(parts[place].words) + 1)),
+            *words[6:],
+            max(near[0], near[1]) - near[2],
+            float(courtesy[place]),
         )
+        quoted = len(clause.split()) >= 3 and " ".join(clause.split()).rstrip(".,;: ") in answer.shown
+        found.append(Support(clause, features, tuple(new), quoted))
     return found
+
+
+def _word_features(
+    space: Space, mine: Words, sources: Sequence[Words], language: Language
+) -> tuple[float, float, float, float, float, float, float, float, float]:
+    """Match with any source, match with the law, alien weight, the same of legal words, the three lowest matches, alien
+    weight when the question is no source, number of alien words, of alien legal words, alien weight a word."""
+    if not mine.words:
+        return (1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+    empty = np.array([word in read.SIGNPOSTS for word in mine.words], dtype=bool)
+    law, rubric, asked = (space.best(mine, source) for source in sources)
+    backed = np.where(empty, 1.0, np.maximum(law, rubric))
+    match = np.where(empty, 1.0, np.maximum(backed, asked))
+    weights = language.weights(mine.words)
+    legal = np.array([language.legal(word) for word in mine.words], dtype=bool)
+    alien = weights * (1 - match)
+    return (
+        _mean(match, weights),
+        _mean(backed, weights),
+        float(alien.sum()),
+        float(alien[legal].sum()),
+        float(np.sort(match)[:3].mean()),
+        float((weights * (1 - backed)).sum()),
+        float((match < ALIEN).sum()),
+        float(((match < ALIEN) & legal).sum()),
+        float(alien.sum() / max(len(mine.words), 3)),
+    )
+
+
+def _lost(space: Space, claims: Sequence[str], parts: Sequence[Words], language: Language) -> Floats:
+    """(clauses, claims): the weight of a claim's words that only this clause says, lost without it."""
+    lost = np.zeros((len(parts), len(claims)))
+    for column, claim in enumerate(claims):
+        wanted = space.words([claim])
+        said = np.stack([space.best(wanted, part) for part in parts])
+        weights = language.weights(wanted.words)
+        for row in range(len(parts)):
+            others = np.delete(said, row, axis=0).max(axis=0, initial=0.0)
+            lost[row, column] = float((weights * np.clip(said[row] - others, 0, 1)).sum()) if len(weights) else 0.0
+    return lost
+
+
+def _top(likeness: Floats) -> float:
+    return float(likeness.max(initial=0.0))
 
 
 def _held(claim: Claim, shown: str) -> bool:
     """Whether nearly all words behind a claim stand in the passages shown (chunks may cut a quote in two)."""
+    if " ".join(quote(claim).split()) in shown:
+        return True
     wanted = {read.stem(word) for word in read.words(quote(claim))}
     given = {read.stem(word) for word in read.words(shown)}
     return bool(wanted) and len(wanted & given) >= 0.9 * len(wanted)
 
 
-def _drop(space: Space, text: str, mine: Sequence[str], rest: Sequence[str]) -> float:
-    """How many words of a backing text only this clause says: what the answer would lose without it."""
-    wanted = read.words(text)
-    return float(np.clip(space.best(wanted, mine) - space.best(wanted, rest), 0, 1).sum()) if wanted else 0.0
+# --- sentences -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What a sentence does: refuse to answer, state something, or be polite. Log-probabilities by MiniLM's vector.
+
+    `weights` is (3, 384) and `intercepts` (3,), a multinomial logistic regression on unit vectors.
+    """
+
+    weights: Floats
+    intercepts: Floats
+
+    def scores(self, vectors: Floats) -> Floats:
+        """(n, 3) log-odds against the likelier of the two other sorts, in the order of `SORTS`."""
+        raw = vectors @ self.weights.T + self.intercepts
+        others = [np.delete(raw, column, axis=1).max(axis=1) for column in range(len(SORTS))]
+        return raw - np.stack(others, axis=1)
+
+
+def abstention(space: Space, answer: Answer, claims: Sequence[Alignment], speech: Speech) -> tuple[float, ...]:
+    """Features of whether a whole answer declines; an answer without a word does."""
+    if not answer.sentences:
+        return (0.0,) * len(ABSTENTION)
+    column = SORTS.index("refusal")
+    parts = speech.scores(space.vectors(answer.sentences))[:, column]
+    covered = [claim.coverage[COVERAGE.index("claim_new")] for claim in claims]
+    return (
+        float(parts.max()),
+        float(speech.scores(space.vectors([answer.case.text]))[0, column]),
+        float(min(read.declines(answer.case.text), 2)),
+        float(np.mean(covered)) if covered else 0.35,
+        float(min(sum(map(read.states_rule, answer.sentences)), 3)),
+        float(len(answer.case.text.split()) < 30),
+    )

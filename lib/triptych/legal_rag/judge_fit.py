@@ -1,8 +1,9 @@
-"""Fits the rubric judge on the dev half of the perturbation set: python -m triptych.legal_rag.judge_fit
+"""Fits the rubric judge on answers to dev questions: python -m triptych.legal_rag.judge_fit
 
-Writes judge_rubric.json. The held-out half is left out before anything is read. Regularisation and thresholds are
-chosen by what happens to questions that were left out of the fit (cross-validation over questions), never by the fit
-itself; `expected` tells what that promises.
+Writes judge_rubric.json. The answers are the dev half of the perturbation set and those of `judge_training`; the
+held-out half is left out before anything is read. Thresholds are chosen by what happens to questions that were left
+out of the fit (cross-validation over questions), never by the fit itself;
+`expected` tells what that promises.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import product
 from typing import Any
 
@@ -18,17 +20,23 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from triptych.legal_rag import judge, judge_rubric, perturbations, questions
-from triptych.legal_rag.judge_features import Alignment, Answer, Floats, Support
-from triptych.legal_rag.judge_rubric import HEADS, Head, Model, RubricJudge
+from triptych.legal_rag import judge_rubric, judge_training, perturbations, questions
+from triptych.legal_rag.judge import Case
+from triptych.legal_rag.judge_features import SORTS, Alignment, Answer, Speech, Support
+from triptych.legal_rag.judge_rubric import HEADS, Head, Model, RubricJudge, SpeechModel
+from triptych.legal_rag.judge_space import Floats, Space
 from triptych.legal_rag.perturbations import Perturbation
+from triptych.legal_rag.questions import Question
 
 COMMAND = "python -m triptych.legal_rag.judge_fit"
-STRENGTH = {"coverage": 0.03, "contradiction": 0.1, "support": 0.05}  # inverse regularisation of each regression
-FOLDS = 25  # of two questions each
-WHOLE = ("paraphrase", "verbose but right", "terse but right", "unsupported addition")
-SHARES = np.linspace(0.0, 0.2, 21)  # of right answers that one head may refuse: the grid of the thresholds
-VERSION = 1
+VERSION = 2
+# inverse regularisation of each regression
+STRENGTH = {"coverage": 0.05, "contradiction": 0.1, "support": 0.05, "abstention": 0.3, "speech": 3.0}
+WRITTEN = 0.5  # weight of an answer of `judge_training`; one of the perturbation set weighs 1
+FOLDS = 10
+SHARES = np.linspace(0.0, 0.16, 17)  # of right answers that one head may refuse: the grid of the thresholds
+WHOLE = ("paraphrase", "verbose but right", "terse but right", "unsupported addition", "right", "padded", "added")
+JUDGED = ("coverage", "contradiction", "support")
 
 # Words by which the added statement of each dev addition is found, marked by hand: the set says what was added in words
 # only. An answer's other clauses are supported.
@@ -58,62 +66,150 @@ ADDED: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A dev answer and its features."""
+class Item:
+    """An answer to fit on: of the perturbation set (`given`) or of `judge_training`; `kind` is either's word for it."""
 
-    item: Perturbation
+    question: str
+    kind: str
+    text: str
+    given: bool
+    positive: bool
+    abstained: bool = False
+    broken: tuple[int, ...] = ()
+    added: str = ""
+
+    def adds(self, clause: str) -> bool:
+        """Whether a clause belongs to the statement that was added."""
+        if self.kind == "unsupported addition":
+            return any(mark in clause for mark in ADDED[self.question])
+        if not self.added:
+            return False
+        added, clause = self.added.rstrip(".").lower(), clause.strip(" .").lower()
+        run = SequenceMatcher(None, added, clause, autojunk=False).find_longest_match().size
+        return run >= 0.75 * min(len(added), len(clause))
+
+
+@dataclass
+class Measured:
+    """An item and its features; those that depend on the sorts of sentences are measured again for each fit."""
+
+    item: Item
     answer: Answer
     claims: list[Alignment]
     clauses: list[Support]
+    whole: Floats
 
     def rows(self, head: str) -> list[tuple[float, ...]]:
         """The feature rows that a head scores."""
         if head == "support":
             return [clause.features for clause in self.clauses]
+        if head == "abstention":
+            return [tuple(self.whole.tolist())]
         return [claim.coverage if head == "coverage" else claim.contradiction for claim in self.claims]
 
     def labels(self, head: str) -> list[int | None]:
         """For each row whether the head has to object; None: no use for fitting."""
         item = self.item
+        if head == "abstention":
+            return [int(item.abstained)]
         if head == "support":
-            if item.kind not in (*WHOLE, "dropped claim"):
-                return [None] * len(self.clauses)
-            marks = ADDED[item.question] if item.kind == "unsupported addition" else ()
-            return [int(any(mark in clause.clause for mark in marks)) for clause in self.clauses]
-        mine = "dropped claim" if head == "coverage" else "flipped negation"
-        other = "flipped negation" if head == "coverage" else "dropped claim"
-        if item.kind not in (*WHOLE, "dropped claim", "flipped negation", "changed number"):
+            use = item.kind in (*WHOLE, "dropped claim", "dropped")
+            return [int(item.adds(clause.clause)) if use else None for clause in self.clauses]
+        mine, other = {"dropped claim", "dropped"}, {"flipped negation", "flipped", "changed number"}
+        if head == "contradiction":
+            mine, other = {"flipped negation", "flipped"}, {"dropped claim", "dropped", "changed number"}
+        if item.kind not in (*WHOLE, *mine, *other):
             return [None] * len(self.claims)
         broken = [place + 1 in item.broken for place in range(len(self.claims))]
-        return [None if it and item.kind == other else int(it and item.kind == mine) for it in broken]
+        return [None if it and item.kind in other else int(it and item.kind in mine) for it in broken]
 
 
-def measure(items: Sequence[Perturbation]) -> list[Measured]:
-    """Features of dev answers. Raises ValueError when one is not of the dev half."""
-    if any(item.split != "dev" for item in items):
+def items(given: Sequence[Perturbation]) -> list[Item]:
+    """Dev answers of the set, then those put together from `judge_training`. Raises ValueError for a held-out one."""
+    known = perturbations.splits(question.id for question in questions.load())
+    written = judge_training.load()
+    if any(item.split != "dev" for item in given) or any(known[answer.question] != "dev" for answer in written):
         raise ValueError("the judge is fitted on the dev half only")
-    reader = RubricJudge(fitted=_blank())
-    answers = reader.answers(judge.cases(items, questions.load()))
-    return [Measured(item, answer, *reader.measure(answer)) for item, answer in zip(items, answers, strict=True)]
+    found = [
+        Item(each.question, each.kind, each.text, True, each.positive, each.truth.abstained, each.broken)
+        for each in given
+    ]
+    polite = [sentence.text for sentence in judge_training.sentences() if sentence.sort == "courtesy"]
+    for each in judge_training.examples(written, polite):
+        right = each.sort in ("right", "padded")
+        found.append(Item(each.question, each.sort, each.text, False, not right, broken=each.broken, added=each.added))
+    return found
+
+
+class Bench:
+    """The items with their features, measured once; sorts of sentences are fitted without the questions left out."""
+
+    def __init__(self, found: Sequence[Item], asked: Sequence[Question]) -> None:
+        known = {question.id: question for question in asked}
+        self.reader = RubricJudge(fitted=_blank())
+        self.space: Space = self.reader.space
+        self.sentences = judge_training.sentences()
+        self.space.learn(sentence.text for sentence in self.sentences)
+        cases = [
+            Case(known[item.question], item.text, tuple(span.quote for span in known[item.question].gold))
+            for item in found
+        ]
+        answers = self.reader.answers(cases)
+        speech = self.speech([])
+        self.measured = [
+            Measured(item, answer, *self.reader.measure(answer, speech))
+            for item, answer in zip(found, answers, strict=True)
+        ]
+
+    def speech(self, measured: Sequence[Measured]) -> Speech:
+        """The sorts of sentences from the written ones, and the refusals and statements of some given answers."""
+        texts = [(sentence.text, SORTS.index(sentence.sort)) for sentence in self.sentences]
+        for one in measured:
+            if one.item.given and one.item.abstained:
+                texts.append((one.item.text, SORTS.index("refusal")))
+            elif one.item.given:
+                texts += [(sentence, SORTS.index("statement")) for sentence in one.answer.sentences]
+        vectors = self.space.vectors([text for text, _ in texts])
+        fitted: Any = LogisticRegression(C=STRENGTH["speech"], class_weight="balanced", max_iter=2000)
+        fitted.fit(vectors, [sort for _, sort in texts])
+        return Speech(np.round(fitted.coef_, 4), np.round(fitted.intercept_, 4))
+
+    def with_speech(self, speech: Speech) -> list[Measured]:
+        """The items measured with other sorts of sentences."""
+        from triptych.legal_rag import judge_features
+
+        courtesy = SORTS.index("courtesy")
+        found: list[Measured] = []
+        for one in self.measured:
+            scores = speech.scores(self.space.vectors(one.answer.clauses))[:, courtesy] if one.clauses else []
+            clauses = [
+                Support(clause.clause, (*clause.features[:-1], float(score)), clause.new, clause.quoted)
+                for clause, score in zip(one.clauses, scores, strict=True)
+            ]
+            whole = np.array(judge_features.abstention(self.space, one.answer, one.claims, speech))
+            found.append(Measured(one.item, one.answer, one.claims, clauses, whole))
+        return found
 
 
 def _blank() -> Model:
     heads = {name: Head(mean={}, scale={}, weight={}, intercept=0, threshold=0) for name in HEADS}
-    return Model(version=0, made="", **heads)
+    return Model(version=0, made="", speech=SpeechModel(weights=(), intercepts=()), **heads)
 
 
 def regression(head: str, measured: Sequence[Measured], threshold: float = 0.0) -> Head:
-    """One head fitted on these answers; objections and the rest weigh the same."""
-    pairs = [
-        (row, label)
+    """One head fitted on these answers; objections and the rest weigh the same in all."""
+    triples = [
+        (row, label, 1.0 if one.item.given else WRITTEN)
         for one in measured
         for row, label in zip(one.rows(head), one.labels(head), strict=True)
         if label is not None
     ]
-    rows, labels = np.array([row for row, _ in pairs]), np.array([label for _, label in pairs])
+    rows, labels = np.array([row for row, _, _ in triples]), np.array([label for _, label, _ in triples])
+    weights = np.array([weight for _, _, weight in triples])
+    weights = np.where(labels == 1, weights * weights[labels == 0].sum() / max(weights[labels == 1].sum(), 1), weights)
     scaler = StandardScaler().fit(rows)
-    fitted: Any = LogisticRegression(C=STRENGTH[head], class_weight="balanced", max_iter=2000)
-    fitted.fit(scaler.transform(rows), labels)
+    fitted: Any = LogisticRegression(C=STRENGTH[head], max_iter=3000)
+    fitted.fit(scaler.transform(rows), labels, sample_weight=weights)
     spread: Any = scaler.scale_
     middle: Any = scaler.mean_
 
@@ -129,81 +225,97 @@ def regression(head: str, measured: Sequence[Measured], threshold: float = 0.0) 
     )
 
 
-def out_of_fold(measured: Sequence[Measured], seed: int = 0) -> dict[str, list[Floats]]:
+def out_of_fold(bench: Bench, names: Sequence[str], seed: int = 0) -> tuple[list[Measured], dict[str, list[Floats]]]:
     """For each head the scores of every answer's rows by a fit that saw no answer to the same question."""
-    names = sorted({one.item.question for one in measured})
-    folds = np.array_split(np.random.default_rng(seed).permutation(names), min(FOLDS, len(names)))
-    scores: dict[str, list[Floats]] = {head: [np.zeros(0)] * len(measured) for head in HEADS}
-    for fold in folds:
+    seen: list[Measured] = []
+    scores: dict[str, list[Floats]] = {head: [] for head in HEADS}
+    for fold in np.array_split(np.random.default_rng(seed).permutation(sorted(names)), FOLDS):
         inside = set(fold.tolist())
-        rest = [one for one in measured if one.item.question not in inside]
-        for head in HEADS:
-            fitted = regression(head, rest)
-            for place, one in enumerate(measured):
-                if one.item.question in inside:
-                    scores[head][place] = fitted.scores(one.rows(head)) if one.rows(head) else np.zeros(0)
-    return scores
+        rest = [one for one in bench.measured if one.item.question in names and one.item.question not in inside]
+        measured = bench.with_speech(bench.speech(rest))
+        rest = [one for one in measured if one.item.question in names and one.item.question not in inside]
+        heads = {head: regression(head, rest) for head in HEADS}
+        for one in measured:
+            if one.item.question in inside:
+                seen.append(one)
+                for head in HEADS:
+                    scores[head].append(heads[head].scores(one.rows(head)) if one.rows(head) else np.zeros(0))
+    return seen, scores
 
 
-def thresholds(measured: Sequence[Measured], scores: dict[str, list[Floats]]) -> dict[str, float]:
-    """The three thresholds that make the smaller of sensitivity and specificity largest, plus half the worst kind.
+def thresholds(seen: Sequence[Measured], scores: dict[str, list[Floats]]) -> dict[str, float]:
+    """The thresholds that make the smaller of sensitivity and specificity largest, and with it both and the worst kind.
 
-    Only out-of-fold scores are used. Each head may refuse one of `SHARES` of the right answers.
+    Only out-of-fold scores are used. That of abstentions tells them best from answers; each of the other heads may
+    refuse one of `SHARES` of the right answers of the perturbation set, on whose dev half alone they are chosen.
     """
+    declined = np.array([values[0] for values in scores["abstention"]])
+    said = np.array([one.item.abstained for one in seen])
+    cuts = np.sort(declined)
+    cuts = (cuts[1:] + cuts[:-1]) / 2
+    worth = np.array([min((declined[said] > cut).mean(), (declined[~said] <= cut).mean()) for cut in cuts])
+    abstention = float(cuts[worth == worth.max()].mean())
     hard = [
-        k for k, one in enumerate(measured) if one.item.question not in _unanswerable(measured) and not _declined(one)
+        k
+        for k, one in enumerate(seen)
+        if one.item.given
+        and one.answer.rubric.question.answerable
+        and not one.item.abstained
+        and declined[k] <= abstention
     ]
-    top = {head: np.array([scores[head][k].max(initial=-np.inf) for k in hard]) for head in HEADS}
-    positive = np.array([measured[k].item.positive for k in hard])
-    kinds = np.array([measured[k].item.kind for k in hard])
-    exact = np.array([_numbers(measured[k]) for k in hard])
-    grid = {head: np.quantile(top[head][~positive], 1 - SHARES, method="higher") + 1e-6 for head in HEADS}
-    best, found = -1.0, dict.fromkeys(HEADS, 0.0)
+    top = {head: np.array([_top(seen[k], head, scores[head][k]) for k in hard]) for head in JUDGED}
+    positive = np.array([seen[k].item.positive for k in hard])
+    kinds = np.array([seen[k].item.kind for k in hard])
+    exact = np.array([_numbers(seen[k]) for k in hard])
+    grid = {head: np.quantile(top[head][~positive], 1 - SHARES, method="higher") + 1e-6 for head in JUDGED}
+    best, found = -1.0, dict.fromkeys(JUDGED, 0.0)
     for cut in product(*grid.values()):
-        objects = exact | np.any([top[head] > value for head, value in zip(HEADS, cut, strict=True)], axis=0)
+        objects = exact | np.any([top[head] > value for head, value in zip(JUDGED, cut, strict=True)], axis=0)
         right = objects == positive
-        worst = min(right[kinds == kind].mean() for kind in set(kinds))
-        value = min(right[positive].mean(), right[~positive].mean()) + worst / 2
+        worst = min(right[kinds == kind].mean() for kind in set(kinds.tolist()))
+        both = [float(right[half].mean()) for half in (positive, ~positive)]
+        value = min(both) + 0.3 * sum(both) + 0.2 * worst
         if value > best:
-            best, found = float(value), dict(zip(HEADS, map(float, cut), strict=True))
-    return found
+            best, found = float(value), dict(zip(JUDGED, map(float, cut), strict=True))
+    return {**found, "abstention": abstention}
 
 
-def _unanswerable(measured: Sequence[Measured]) -> set[str]:
-    return {one.item.question for one in measured if not one.answer.rubric.question.answerable}
-
-
-def _declined(one: Measured) -> bool:
-    return one.item.truth.abstained
+def _top(one: Measured, head: str, scores: Floats) -> float:
+    if head == "support":
+        scores = scores[np.array([not clause.quoted for clause in one.clauses], dtype=bool)]
+    return float(scores.max(initial=-50.0))
 
 
 def _numbers(one: Measured) -> bool:
-    return any(claim.missing for claim in one.claims) or any(clause.new for clause in one.clauses)
+    return any(claim.missing for claim in one.claims) or any(c.new and not c.quoted for c in one.clauses)
 
 
-def fit(measured: Sequence[Measured]) -> Model:
-    """The whole model from dev answers."""
-    cut = thresholds(measured, out_of_fold(measured))
+def fit(bench: Bench, names: Sequence[str]) -> tuple[Model, Speech]:
+    """The whole model from the answers to these questions."""
+    cut = thresholds(*out_of_fold(bench, names))
+    speech = bench.speech([one for one in bench.measured if one.item.question in names])
+    measured = [one for one in bench.with_speech(speech) if one.item.question in names]
     heads = {head: regression(head, measured, cut[head]) for head in HEADS}
-    return Model(version=VERSION, made=COMMAND, **heads)
+    kept = SpeechModel(
+        weights=tuple(tuple(row) for row in speech.weights.tolist()), intercepts=tuple(speech.intercepts.tolist())
+    )
+    return Model(version=VERSION, made=COMMAND, speech=kept, **heads), speech
 
 
-def expected(measured: Sequence[Measured], report: Callable[[str], None] = print) -> pd.DataFrame:
+def expected(bench: Bench, names: Sequence[str], report: Callable[[str], None] = print) -> pd.DataFrame:
     """What the whole judge does with questions that neither the regressions nor the thresholds saw, kind by kind.
 
     Nested: for each tenth of the questions, regressions and thresholds are fitted on the other nine tenths.
     """
-    names = sorted({one.item.question for one in measured})
     rows: list[dict[str, Any]] = []
-    for fold in np.array_split(np.random.default_rng(1).permutation(names), 10):
+    for fold in np.array_split(np.random.default_rng(1).permutation(sorted(names)), 10):
         inside = set(fold.tolist())
-        fitted = fit([one for one in measured if one.item.question not in inside])
-        mine = [one for one in measured if one.item.question in inside]
-        said = RubricJudge(fitted).judge([one.answer.case for one in mine])
-        rows += [
-            {"kind": one.item.kind, "positive": one.item.positive, "right": verdict.objects == one.item.positive}
-            for one, verdict in zip(mine, said, strict=True)
-        ]
+        fitted, speech = fit(bench, [name for name in names if name not in inside])
+        for one in bench.with_speech(speech):
+            if one.item.given and one.item.question in inside:
+                verdict = judge_rubric.decide("", fitted, one.answer, one.claims, one.clauses, one.whole)
+                right = verdict.objects == one.item.positive
+                rows.append({"kind": one.item.kind, "positive": one.item.positive, "right": right})
     table = pd.DataFrame(rows)
     by = table.groupby(["positive", "kind"])["right"].agg(["sum", "count", "mean"])
     report(f"{by}\n\n{table.groupby('positive')['right'].mean()}")
@@ -212,9 +324,11 @@ def expected(measured: Sequence[Measured], report: Callable[[str], None] = print
 
 def main() -> None:
     """Fit, write the model, and tell what to expect of it."""
-    measured = measure(perturbations.only(perturbations.load(), "dev"))
-    expected(measured)
-    judge_rubric.MODEL.write_text(json.dumps(fit(measured).model_dump()) + "\n", "utf-8")
+    bench = Bench(items(perturbations.only(perturbations.load(), "dev")), questions.load())
+    names = sorted({one.item.question for one in bench.measured})
+    expected(bench, names)
+    fitted, _ = fit(bench, names)
+    judge_rubric.MODEL.write_text(json.dumps(fitted.model_dump()) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -2,22 +2,23 @@
 
 Five questions to an answer, each with a number and a threshold:
 
-* does it decline to answer (words that say so, and no claim said)?
-* is each required claim said (*coverage*: the words that no other claim has, likeness of meaning)?
+* does it decline to answer (what its sentences do, by their vectors and words, and how little of the claims is said)?
+* is each required claim said (*coverage*: the words that neither another claim nor the question has, likeness)?
 * is none denied (*contradiction*: nearer to the claim's opposite than to the claim, other words negated)?
-* is each clause backed by the passages or the question (*support*: words without a source that make a rule)?
+* is each clause backed by the passages or the question (*support*: words without a source that make a rule)? What
+  stands word for word in a passage is backed, and what is only polite needs no backing.
 * does it have the claims' numbers, and none that come from nowhere (exact)?
 
-*Correct* needs the claims said, their numbers there and none denied; *grounded* no clause without support, no number
-from nowhere and nothing denied. The three scores are logistic regressions on the features of `judge_features`, few
-enough to be read: judge_rubric.json holds every coefficient, `judge_fit` makes it from the dev half of the perturbation
-set and nothing else.
+Declining comes first and is judged by a rule of its own: it is right exactly where the corpus has no answer. Else
+*correct* needs the claims said, their numbers there and none denied; *grounded* no clause without support, no number
+from nowhere and nothing denied. The scores are logistic regressions on the features of `judge_features`, few enough to
+be read: judge_rubric.json holds every coefficient, `judge_fit` makes it from answers to dev questions and nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,9 @@ from pydantic import BaseModel, ConfigDict
 
 from triptych.legal_rag import corpus, judge_features, judge_text
 from triptych.legal_rag.judge import Case, Verdict
-from triptych.legal_rag.judge_features import Alignment, Answer, Floats, Language, Number, Rubric, Space, Support
+from triptych.legal_rag.judge_features import Alignment, Answer, Number, Rubric, Speech, Support
+from triptych.legal_rag.judge_kept import Kept
+from triptych.legal_rag.judge_space import Floats, Language, Space
 from triptych.legal_rag.questions import rows
 
 MODEL = Path(__file__).with_name("judge_rubric.json")
@@ -34,8 +37,10 @@ HEADS = {
     "coverage": judge_features.COVERAGE,
     "contradiction": judge_features.CONTRADICTION,
     "support": judge_features.SUPPORT,
+    "abstention": judge_features.ABSTENTION,
 }
-LEAST_WORDS = 3  # content words below which a clause states nothing that could lack support
+LEAST_WORDS = 2  # content words below which a clause states nothing that could lack support
+BATCH = 200  # answers whose texts are held in memory at a time
 Flags = npt.NDArray[np.bool_]
 _UNITS = {"%": " %", "h": " hours", "d": " days", "w": " weeks", "m": " months", "y": " years"}
 
@@ -59,8 +64,16 @@ class Head(BaseModel):
         return (np.array(features, dtype=float).reshape(-1, len(names)) - mean) / scale @ weight + self.intercept
 
 
+class SpeechModel(BaseModel):
+    """The regression of `judge_features.Speech` as JSON holds it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    weights: tuple[tuple[float, ...], ...]
+    intercepts: tuple[float, ...]
+
+
 class Model(BaseModel):
-    """The three heads, the version that goes into the judge's name, and the command that remakes them."""
+    """The heads, the version that goes into the judge's name, and the command that remakes them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: int
@@ -68,6 +81,13 @@ class Model(BaseModel):
     coverage: Head
     contradiction: Head
     support: Head
+    abstention: Head
+    speech: SpeechModel
+
+    @cached_property
+    def speaking(self) -> Speech:
+        """The sorts of sentences as arrays."""
+        return Speech(np.array(self.speech.weights), np.array(self.speech.intercepts))
 
 
 @cache
@@ -79,30 +99,41 @@ def model(path: Path = MODEL) -> Model:
 
 class RubricJudge:
     """See the module. `law` are the texts from which it learns which words are rare and which are legal; None: the EU
-    acts of the corpus. Vectors are kept in the embedders' cache, so a second run embeds nothing."""
+    acts of the corpus, and then verdicts are kept (`judge_kept`)."""
 
     def __init__(self, fitted: Model | None = None, law: Iterable[str] | None = None) -> None:
         self.fitted = fitted or model()
         self.name = f"rubric@{self.fitted.version}"
+        self.space = Space()
         self._law = law
         self._language: Language | None = None
-        self._space = Space()
         self._rubrics: dict[str, Rubric] = {}
 
     def judge(self, cases: Sequence[Case]) -> list[Verdict]:
         """One verdict a case, in order. Every verdict is read: this judge has no unparsed ones."""
-        answers = [self._answer(case) for case in cases]
-        judge_features.learn(self._space, answers)
-        measured = [self.measure(answer) for answer in answers]
-        return [self._verdict(answer, *found) for answer, found in zip(answers, measured, strict=True)]
+        if self._law is not None:
+            return self._fresh(cases)
+        return Kept(self.fitted.model_dump_json()).verdicts(cases, self._fresh)
 
-    def measure(self, answer: Answer) -> tuple[list[Alignment], list[Support]]:
-        """The features of a learned answer: one row a claim, one row a clause."""
-        language = self.language
-        return (
-            judge_features.align(self._space, answer, language),
-            judge_features.support(self._space, answer, language),
-        )
+    def _fresh(self, cases: Sequence[Case]) -> list[Verdict]:
+        found: list[Verdict] = []
+        for start in range(0, len(cases), BATCH):
+            answers = self.answers(cases[start : start + BATCH])
+            found += [self._verdict(answer, *self.measure(answer)) for answer in answers]
+        return found
+
+    def answers(self, cases: Sequence[Case]) -> list[Answer]:
+        """The cases taken apart and embedded, for `measure`."""
+        answers = [self._answer(case) for case in cases]
+        judge_features.learn(self.space, answers)
+        return answers
+
+    def measure(self, answer: Answer, speech: Speech | None = None) -> tuple[list[Alignment], list[Support], Floats]:
+        """The features of a learned answer: one row a claim, one row a clause, and those of the whole."""
+        speech = speech or self.fitted.speaking
+        claims = judge_features.align(self.space, answer, self.language)
+        clauses = judge_features.support(self.space, answer, self.language, speech)
+        return claims, clauses, np.array(judge_features.abstention(self.space, answer, claims, speech))
 
     @property
     def language(self) -> Language:
@@ -112,12 +143,6 @@ class RubricJudge:
             self._language = Language(texts)
         return self._language
 
-    def answers(self, cases: Sequence[Case]) -> list[Answer]:
-        """The cases taken apart and embedded, for `measure`."""
-        answers = [self._answer(case) for case in cases]
-        judge_features.learn(self._space, answers)
-        return answers
-
     def _answer(self, case: Case) -> Answer:
         question = case.question
         known = self._rubrics.get(question.id)
@@ -125,38 +150,41 @@ class RubricJudge:
             known = self._rubrics[question.id] = Rubric(question)
         return Answer(case, known)
 
-    def _verdict(self, answer: Answer, claims: list[Alignment], clauses: list[Support]) -> Verdict:
-        fitted = self.fitted
-        unsaid = fitted.coverage.scores([found.coverage for found in claims])
-        denied = fitted.contradiction.scores([found.contradiction for found in claims])
-        unbacked = fitted.support.scores([found.features for found in clauses])
-        missing = unsaid > fitted.coverage.threshold
-        scores = tuple(
-            (name, float(values.max(initial=-np.inf)))
-            for name, values in (("coverage", unsaid), ("contradiction", denied), ("support", unbacked))
-        )
-        if abstains(answer, unsaid):
-            right = not answer.rubric.question.answerable
-            reason = "declines to answer, and the corpus has no answer" if right else "declines to answer"
-            return Verdict(self.name, right, True, True, (reason,), scores=scores)
-        against = denied > fitted.contradiction.threshold
-        reasons = [
-            *_claim_reasons(answer, claims, missing, against & ~missing),
-            *_clause_reasons(answer, clauses, unbacked > fitted.support.threshold),
-        ]
-        correct = not (missing.any() or (against & ~missing).any() or any(found.missing for found in claims))
-        if not answer.rubric.question.answerable:
-            correct = False
-            reasons.insert(0, "answers, although the corpus has no answer")
-        grounded = not any(reason.startswith(("denied", "not supported", "number from nowhere")) for reason in reasons)
-        return Verdict(self.name, correct, grounded, False, tuple(reasons), scores=scores)
+    def _verdict(self, answer: Answer, claims: list[Alignment], clauses: list[Support], whole: Floats) -> Verdict:
+        return decide(self.name, self.fitted, answer, claims, clauses, whole)
 
 
-def abstains(answer: Answer, unsaid: Floats) -> bool:
-    """Whether an answer declines: it is empty, or it says so and its claims are on the whole rather unsaid."""
-    if not answer.words:
-        return True
-    return judge_text.declines(answer.case.text) > 0 and (len(unsaid) == 0 or float(unsaid.mean()) > 0)
+def decide(
+    name: str, fitted: Model, answer: Answer, claims: Sequence[Alignment], clauses: Sequence[Support], whole: Floats
+) -> Verdict:
+    """The verdict that follows from the measured features of an answer."""
+    unsaid = fitted.coverage.scores([found.coverage for found in claims])
+    denied = fitted.contradiction.scores([found.contradiction for found in claims])
+    unbacked = fitted.support.scores([found.features for found in clauses])
+    declines = float(fitted.abstention.scores([whole.tolist()])[0])
+    scores = (
+        *(
+            (head, float(values.max(initial=-np.inf)))
+            for head, values in (("coverage", unsaid), ("contradiction", denied), ("support", unbacked))
+        ),
+        ("abstention", declines),
+    )
+    answerable = answer.rubric.question.answerable
+    if not answer.sentences or declines > fitted.abstention.threshold:
+        reason = "declines to answer" if answerable else "declines to answer, and the corpus has no answer"
+        return Verdict(name, not answerable, True, True, (reason,), scores=scores)
+    missing = unsaid > fitted.coverage.threshold
+    against = (denied > fitted.contradiction.threshold) & ~missing
+    reasons = [
+        *_claim_reasons(answer, claims, missing, against),
+        *_clause_reasons(answer, clauses, unbacked > fitted.support.threshold),
+    ]
+    correct = not (missing.any() or against.any() or any(found.missing for found in claims))
+    if not answerable:
+        correct = False
+        reasons.insert(0, "answers, although the corpus has no answer")
+    grounded = not any(reason.startswith(("denied", "not supported", "number from nowhere")) for reason in reasons)
+    return Verdict(name, correct, grounded, False, tuple(reasons), scores=scores)
 
 
 def _claim_reasons(answer: Answer, claims: Sequence[Alignment], missing: Flags, denied: Flags) -> list[str]:
@@ -174,9 +202,11 @@ def _claim_reasons(answer: Answer, claims: Sequence[Alignment], missing: Flags, 
 def _clause_reasons(answer: Answer, clauses: Sequence[Support], unbacked: Flags) -> list[str]:
     found: list[str] = []
     for place, clause in enumerate(clauses):
+        if clause.quoted:
+            continue
         if clause.new:
             found.append(f"number from nowhere, {', '.join(map(shown, clause.new))}: {clause.clause}")
-        elif unbacked[place] and len(answer.clause_words[place]) >= LEAST_WORDS:
+        elif unbacked[place] and len(judge_text.words(clause.clause)) >= LEAST_WORDS:
             found.append(f"not supported: {clause.clause}")
     if not answer.case.passages and clauses and not found:
         found.append("not supported: no passage was shown")

@@ -13,7 +13,7 @@ from triptych.errors import ModelError, ParameterError
 from triptych.legal_rag import chunk, generate
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
-from triptych.llm import Answer, Message, TooLong
+from triptych.llm import Answer, Message, Recorder, TooLong, user
 
 
 class Model:
@@ -119,3 +119,24 @@ def test_prompts_are_found_by_name() -> None:
     assert generate.prompt("passages").id == "passages@2"
     with pytest.raises(ParameterError, match="closed-book"):
         generate.prompt("no such")
+
+
+def test_recorded_answers_are_given_again_and_only_the_rest_is_asked() -> None:
+    recorder = Recorder(Model("then"))
+    recorder.ask([user("known")], max_tokens=9)
+    now = Model("now")
+    reused = generate.Reused(now, recorder.taken)
+    old = reused.ask([user("known")], max_tokens=9)
+    assert (old.text, old.replayed, now.messages) == ("then", True, ())
+    for messages, parameters in (([user("new")], {"max_tokens": 9}), ([user("known")], {"max_tokens": 10})):
+        assert reused.ask(messages, **parameters).text == "now"  # another question, or under other parameters
+
+
+def test_a_recorded_question_that_was_too_long_still_is() -> None:
+    recorder = Recorder(Model(error=TooLong("4,100 tokens")))
+    with pytest.raises(TooLong):
+        recorder.ask([user("long")])
+    now = Model("now")
+    with pytest.raises(TooLong, match="4,100"):
+        generate.Reused(now, recorder.taken).ask([user("long")])
+    assert now.messages == ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,16 @@ import pytest
 from scipy.stats import beta
 
 from triptych.errors import DataError, ParameterError
-from triptych.legal_rag import judge_baseline, judge_fit, judge_probes, judge_rubric, judge_validity, perturbations
+from triptych.legal_rag import (
+    judge_baseline,
+    judge_fit,
+    judge_kept,
+    judge_probes,
+    judge_rubric,
+    judge_training,
+    judge_validity,
+    perturbations,
+)
 from triptych.legal_rag.judge import Case, Verdict, cases
 from triptych.legal_rag.judge_rubric import RubricJudge
 from triptych.legal_rag.questions import Claim, Question, Span
@@ -99,11 +109,57 @@ def test_declining_is_right_only_where_there_is_no_answer(judge: RubricJudge) ->
     assert (answered.correct, answered.grounded, answered.abstained) == (False, False, False)
 
 
+def test_a_verbatim_quotation_of_a_passage_is_grounded(judge: RubricJudge) -> None:
+    quoted = "The harbour office may exempt a lighthouse that is not lit in winter."
+    (inside, outside) = judge.judge([case(quoted), case(quoted, passages=("Another text about paint.",))])
+    assert inside.grounded and not inside.correct
+    assert not outside.grounded
+
+
+def test_polite_words_do_not_sway_it(judge: RubricJudge) -> None:
+    wrong = RIGHT.replace("24", "48")
+    before = judge.judge([case(RIGHT), case(wrong)])
+    after = judge.judge([judge_probes.padded(case(RIGHT)), judge_probes.padded(case(wrong))])
+    assert [(v.correct, v.grounded) for v in after] == [(v.correct, v.grounded) for v in before]
+
+
 def test_a_verdict_does_not_depend_on_its_neighbours_or_on_the_order_of_passages(judge: RubricJudge) -> None:
     many = [case(RIGHT), case(RIGHT.replace("24", "48")), case("", passages=(LAW, "Another text about paint."))]
     alone = [judge.judge([one])[0] for one in many]
     assert judge.judge(many) == alone
     assert judge.judge([judge_probes.reversed_passages(one) for one in many]) == alone
+
+
+class Counting:
+    """Judges by length, and counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def judge(self, cases: Sequence[Case]) -> list[Verdict]:
+        self.asked += [one.text for one in cases]
+        return [Verdict("length", len(one.text) > 3, True, False, ("why",), scores=(("a", 1.5),)) for one in cases]
+
+
+def test_a_verdict_is_kept_by_content_and_never_stale(own_cache: Path) -> None:
+    counting = Counting()
+    first = judge_kept.Kept("one").verdicts([case("long"), case("no"), case("long")], counting.judge)
+    assert counting.asked == ["long", "no"]
+    again = judge_kept.Kept("one").verdicts([case("no"), case("new"), case("long")], counting.judge)
+    assert counting.asked == ["long", "no", "new"]
+    assert [again[2], again[0]] == first[:2]
+    assert again[2].scores == (("a", 1.5),)
+    judge_kept.Kept("one").verdicts([case("no", passages=("Other law.",))], counting.judge)
+    judge_kept.Kept("two").verdicts([case("no")], counting.judge)
+    assert counting.asked[3:] == ["no", "no"]
+
+
+def test_a_damaged_file_of_verdicts_is_named(own_cache: Path) -> None:
+    kept = judge_kept.Kept("one")
+    kept.file.parent.mkdir(parents=True)
+    kept.file.write_bytes(b"this is no database, but long enough to be taken for one" * 20)
+    with pytest.raises(DataError, match="cannot be used"):
+        kept.verdicts([case("no")], Counting().judge)
 
 
 # --- the model -----------------------------------------------------------------------------------------------------
@@ -126,9 +182,70 @@ def test_a_head_is_a_logistic_regression_in_plain_arithmetic() -> None:
 def test_the_fit_refuses_held_out_answers() -> None:
     items = perturbations.load()
     with pytest.raises(ValueError, match="dev half only"):
-        judge_fit.measure([next(item for item in items if item.split == "held-out")])
+        judge_fit.items([next(item for item in items if item.split == "held-out")])
     dev = {item.question for item in items if item.split == "dev"}
     assert set(judge_fit.ADDED) <= dev
+
+
+def test_training_answers_are_to_dev_questions_and_say_every_claim_once() -> None:
+    from triptych.legal_rag import questions
+
+    known = {question.id: question for question in questions.load()}
+    half = perturbations.splits(known)
+    written = judge_training.load()
+    assert {answer.question for answer in written} == {
+        name for name, question in known.items() if question.answerable and half[name] == "dev"
+    }
+    for answer in written:
+        said = sorted(number for piece in answer.pieces for number in piece.says)
+        assert said == list(range(1, len(known[answer.question].claims) + 1)), answer.question
+
+
+def test_no_training_text_is_of_the_perturbation_set() -> None:
+    frozen = {item.text for item in perturbations.load()}
+    written = judge_training.load()
+    polite = [one.text for one in judge_training.sentences() if one.sort == "courtesy"]
+    texts = {example.text for example in judge_training.examples(written, polite)}
+    texts |= {sentence.text for sentence in judge_training.sentences()}
+    assert not texts & frozen
+
+
+def test_examples_break_exactly_what_they_say() -> None:
+    answer = judge_training.Written(
+        question="eu-001",
+        pieces=(
+            judge_training.Piece(says=(1,), text="The lamp is lit", flipped="The lamp is not lit"),
+            judge_training.Piece(says=(2,), text=", and the keeper sleeps."),
+        ),
+        additions=("Ships pay a fee.",),
+    )
+    found = judge_training.examples([answer], ["Thank you."])
+    assert [(each.sort, each.text, each.broken) for each in found if each.sort != "added"] == [
+        ("right", "The lamp is lit, and the keeper sleeps.", ()),
+        ("padded", "Thank you. The lamp is lit, and the keeper sleeps. Thank you.", ()),
+        ("dropped", "And the keeper sleeps.", (1,)),
+        ("flipped", "The lamp is not lit, and the keeper sleeps.", (1,)),
+        ("dropped", "The lamp is lit.", (2,)),
+    ]
+    (added,) = [each for each in found if each.sort == "added"]
+    assert added.text in (
+        "Ships pay a fee. The lamp is lit, and the keeper sleeps.",
+        "The lamp is lit, and the keeper sleeps. Ships pay a fee.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        (["one", "two"], "One two."),
+        (["One.", "two"], "One. Two."),
+        (["One,", "Two"], "One. Two."),
+        (["One.", ", but two"], "One, but two."),
+        ([", two;"], "Two."),
+    ],
+)
+def test_pieces_are_joined_into_sentences(parts: list[str], text: str) -> None:
+    assert judge_training.join(parts) == text
 
 
 def test_a_missing_model_is_told(tmp_path: Any) -> None:
