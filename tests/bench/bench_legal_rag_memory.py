@@ -1,0 +1,23 @@
+"""The most memory that a legal notebook takes in quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from legal_runs import READS, run_all, workplace
+
+__all__ = ["READS"]
+BAR = "legal-rag-memory"
+STUDY = "legal_rag"
+KIND = "long"
+UNIT = "GB of resident memory, the largest kernel of a legal stage in quick, cold"
+TARGET = "<= 4"
+
+
+def measure() -> float:
+    """The largest of the stages; stages run one at a time."""
+    with workplace(cold=True) as environment:
+        return max(ran.memory_gb for ran in run_all(environment))
