@@ -10,7 +10,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,11 +61,13 @@ class Truth:
     never looked at, or the human would hand the agent what it is measured by.
     """
 
-    def __init__(self, name: str, seed: int, base: Base, worker: TrainingWorker) -> None:
-        self.made, self.worker = tasks.make(name, seed), worker
+    def __init__(
+        self, name: str, seed: int, base: Base, worker: TrainingWorker, sizes: Mapping[str, int] | None = None
+    ) -> None:
+        self.made, self.worker = tasks.make(name, seed, sizes), worker
         self._stack = ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="triptych-truth-")))
-        own = workplace.run(self._folder, name, seed, base, worker, limits=selection.PATIENT)
+        own = workplace.run(self._folder, name, seed, base, worker, sizes=sizes, limits=selection.PATIENT)
         self._desk = Desk(self._stack.enter_context(own))
         prompts = self._desk.session.task.prompts("select")
         self._prompts = [(prompt.prompt, prompt.choices) for prompt in prompts]

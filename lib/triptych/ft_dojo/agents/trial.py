@@ -9,10 +9,11 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from triptych.errors import InputMissing
 from triptych.ft_dojo import trajectory
 from triptych.ft_dojo.agents import workplace
 from triptych.ft_dojo.agents.ft_agent import WORSE
@@ -22,6 +23,9 @@ from triptych.ft_dojo.environment.session import Human, Session
 from triptych.ft_dojo.environment.training import TrainingWorker
 from triptych.ft_dojo.tiny import Base
 from triptych.ft_dojo.trajectory import Step, Trajectory
+
+if TYPE_CHECKING:
+    from triptych.notebook import Stage
 
 Row = dict[str, Any]
 
@@ -77,6 +81,15 @@ def wasteful(step: Step) -> bool:
     """Whether the action came to nothing: an error, or losses that ended above what a start may rise to."""
     losses = step.result.get("losses", [])
     return step.outcome.error is not None or bool(losses and losses[-1] > WORSE * losses[0])
+
+
+def recorded(stage: Stage, name: str, compute: Callable[[], Any], live: Any) -> Any:
+    """`stage.recorded`, or what was played live while nothing is recorded yet, which every later figure then says."""
+    try:
+        return stage.recorded(name, compute)
+    except InputMissing:
+        stage.note("missing", f"{name} is not recorded yet: only what was played in this run is shown")
+        return live
 
 
 def gather(
