@@ -14,7 +14,7 @@ def measure() -> float:
     """Against the network in floating point with the same seeds."""
     from triptych.bitsys.networks import draw, trained
 
-    frame = trained.gather(trained.jobs("tfc", ["float", "8888", "4444"], [0, 1, 2]), keep_seed=-1)
+    frame = trained.gather(trained.jobs("tfc", ["float", "8888", "4444"], [0, 1, 2]))
     table = draw.summary(frame)
     mean = dict(zip(table["mix"], table["accuracy"], strict=True))
     return max((mean["float"] - mean["8888"]) / 1, (mean["float"] - mean["4444"]) / 1.5)

@@ -22,13 +22,14 @@ from triptych.bitsys.accelerator.program import Program, assemble
 from triptych.bitsys.model import Combination, Ints
 from triptych.bitsys.networks import integer, precision, shapes
 from triptych.bitsys.networks.integer import Input, Network
-from triptych.bitsys.networks.quantised import parse
 from triptych.errors import ParameterError
 
 
 def layers(network: Network, mix: str) -> tuple[Layer, ...]:
-    """The network's layers at the bits of a mix, without meaning: weights are 1."""
-    return precision.blank(network, parse(mix, len(network.layers)))
+    """The network's layers at the bits of a mix, without meaning: weights are 1. Raises ParameterError for no mix."""
+    if not mix.isdigit() or not set(mix) <= set("1248"):  # quantised.parse says the same, and loads torch to do it
+        raise ParameterError(f"{mix!r} is no mix", "a digit 1, 2, 4 or 8 for each layer, as in 8421")
+    return precision.blank(network, [int(digit) for digit in mix])
 
 
 def randomised(network: Network, mix: str, rng: np.random.Generator) -> Network:

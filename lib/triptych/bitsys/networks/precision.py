@@ -153,15 +153,14 @@ def sensitivity(trained: pd.DataFrame, kind: str, layers: int = 4) -> list[dict[
     return found
 
 
-def toggles(network: Network, per_product: Mapping[int, float]) -> float:
+def toggles(network: Network, widths: Sequence[int], per_product: Mapping[int, float]) -> float:
     """Relative switching of an image: useful products of each layer times the net toggles of one at its width."""
-    return sum(count * per_product[width] for count, width in zip(network.products, network.widths, strict=True))
+    return sum(count * per_product[width] for count, width in zip(network.products, widths, strict=True))
 
 
 def trade(
     summary: pd.DataFrame,
-    trained: pd.DataFrame,
-    kind: str,
+    network: Network,
     times: Sequence[Mapping[int, int]],
     images: int,
     per_product: Mapping[int, float],
@@ -169,19 +168,17 @@ def trade(
 ) -> pd.DataFrame:
     """Accuracy, cycles and switching of each mix side by side.
 
-    `summary` and `trained` as from `draw.summary` and `trained.gather`, `times` of a batch of `images`. Columns: mix,
+    `summary` as from `draw.summary`, `network` any of this shape, `times` of a batch of `images`. Columns: mix,
     accuracy (percent), cycles and toggles (millions) of a picture, front (no other mix is as good in accuracy and
     cycles), pareto (nor in switching besides; equal to front where switching is not known), chosen.
     """
-    from triptych.bitsys.networks.trained import network
-
     rows: list[dict[str, object]] = []
     for mix, accuracy in zip(summary["mix"], summary["accuracy"], strict=True):
         if mix == "float":
             continue
-        one = network(trained, kind, str(mix))
-        spent = sum(time[width] for time, width in zip(times, one.widths, strict=True)) / images
-        switched = toggles(one, per_product) / 1e6
+        widths = [int(digit) for digit in str(mix)]
+        spent = sum(time[width] for time, width in zip(times, widths, strict=True)) / images
+        switched = toggles(network, widths, per_product) / 1e6
         rows.append({"mix": mix, "accuracy": accuracy, "cycles": spent, "toggles": switched, "chosen": mix in chosen})
     table = pd.DataFrame(rows)
     costs = np.stack([-table["accuracy"], table["cycles"], table["toggles"].fillna(0)], axis=1).astype(float)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,11 @@ def jobs(
     return [Job(kind, mix, seed, source, epochs) for mix in dict.fromkeys(mixes) for seed in seeds]
 
 
-def gather(todo: Sequence[Job], keep_seed: int = 0, known: pd.DataFrame | None = None) -> pd.DataFrame:
+def gather(todo: Sequence[Job], keep: Collection[Job] = (), known: pd.DataFrame | None = None) -> pd.DataFrame:
     """Take what `known` (another frame of `gather`) holds, train what has not been trained before; one row a job.
 
     Columns: those of Job and Scores, `digest` of the training, `integer_accuracy` on the test pictures and `network`
-    (the integers, compressed) for the seed `keep_seed` of mixes other than float, else missing.
+    (the integers, compressed) of the jobs in `keep`, else missing.
     """
     from tqdm.auto import tqdm
 
@@ -75,7 +75,7 @@ def gather(todo: Sequence[Job], keep_seed: int = 0, known: pd.DataFrame | None =
             held[tuple(row[name] for name in columns)] = row
     missing = [job for job in todo if astuple(job) not in held]
     made = {
-        astuple(job): _row(job, keep_seed) for job in tqdm(missing, desc="training", leave=False, disable=not missing)
+        astuple(job): _row(job, job in keep) for job in tqdm(missing, desc="training", leave=False, disable=not missing)
     }
     return pd.DataFrame([held[astuple(job)] if astuple(job) in held else made[astuple(job)] for job in todo])
 
@@ -109,12 +109,12 @@ def recorded() -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def _row(job: Job, keep_seed: int) -> dict[str, Any]:
+def _row(job: Job, keep: bool) -> dict[str, Any]:
     folder = trained(job)
     scores = Scores.model_validate_json((folder / "scores.json").read_bytes())
     row: dict[str, Any] = {**vars(job), **scores.model_dump(), "digest": digest(job)}
     row |= {"integer_accuracy": None, "network": None}
-    if job.seed == keep_seed and job.mix != FLOAT:
+    if keep:
         network = integers(job)
         test = images.load(job.source).test
         row["integer_accuracy"] = float((integer.classify(network, test.pictures) == test.classes).mean())
@@ -221,15 +221,20 @@ def main() -> None:
     chosen = parser.parse_args()
     end = time.monotonic() + 60 * chosen.minutes
     words: dict[str, Any] = stages.resolve(stages.get("bitsys/05_networks"), "full")
-    first, source = words["seeds"][0], words["source"]
-    todo = series({"tfc": words["mixes"], "tcv": words["tcv_mixes"]}, words["seeds"], source, words["epochs"])
+    source, epochs = words["source"], words["epochs"]
+    todo: list[Job] = []
+    kept: set[Job] = set()
+    for kind, mixes, seeds in (("tfc", "mixes", "seeds"), ("tcv", "tcv_mixes", "tcv_seeds")):
+        todo += series({kind: words[mixes]}, words[seeds], source, epochs)
+        kept |= set(jobs(kind, words[mixes], words[seeds][:1], source, epochs))
     todo += jobs("tfc", [FLOAT, *UNIFORM], words["seeds"], source, words["longer"])
+    todo.sort(key=lambda job: job not in kept)  # what others wait for first
     left = len(todo)
     for job in todo:
         if time.monotonic() > end:
             break
         scores = Scores.model_validate_json((trained(job) / "scores.json").read_bytes())
-        if job.seed == first and job.mix != FLOAT and job.epochs == words["epochs"]:
+        if job in kept:
             integers(job)
         left -= 1
         print(f"{job.kind}-{job.mix} seed {job.seed}: {scores.test_accuracy:.4f}, {scores.cpu_seconds} s", flush=True)

@@ -68,3 +68,9 @@ def test_a_schedule_says_what_its_tiles_must_give():
                 assert plan.sums[image, 0, 0, 4 * number + column] == total
     with pytest.raises(ParameterError, match="systolic"):
         bandwidth.schedule(Machine("single_layer"), every, 3, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("mix, words", [("84x1", "no mix"), ("8431", "no mix"), ("", "no mix"), ("842", "3 widths")])
+def test_what_is_no_mix_is_refused(mix, words):
+    with pytest.raises(ParameterError, match=words):
+        bandwidth.layers(shapes.tfc(), mix)

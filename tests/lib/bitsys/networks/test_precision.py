@@ -68,3 +68,26 @@ def test_a_listing_tells_every_layer():
 def test_another_number_of_widths():
     with pytest.raises(ParameterError, match="3 widths for 4 layers"):
         precision.blank(tfc(), (1, 1, 1))
+
+
+def test_what_no_other_beats():
+    costs = np.array([[1, 5], [2, 3], [2, 3], [3, 3], [4, 1], [5, 5]], float)
+    assert precision.unbeaten(costs).tolist() == [True, True, True, False, True, False]
+
+
+def test_a_third_objective_can_only_let_more_points_stand():
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    mixes = ["8888", "4444", "2222", "1111", "8421", "1248"]
+    summary = pd.DataFrame({"mix": ["float", *mixes], "accuracy": rng.integers(90, 99, 7).astype(float)})
+    times = precision.cycles(tfc(), Machine(), images=4)
+    table = precision.trade(summary, tfc(), times, 4, {1: 1.0, 2: 3.0, 4: 20.0, 8: 10.0}, ["1248"])
+    assert list(table["mix"]) == mixes
+    assert (table["pareto"] | ~table["front"]).all()
+    assert table["front"].any()
+    one = table.set_index("mix").loc["1248"]
+    assert one["chosen"]
+    products = [784 * 64, 64 * 64, 64 * 64, 64 * 10]
+    assert one["toggles"] == pytest.approx(np.dot(products, [1.0, 3.0, 20.0, 10.0]) / 1e6)
+    assert one["cycles"] == sum(time[width] for time, width in zip(times, (1, 2, 4, 8), strict=True)) / 4
