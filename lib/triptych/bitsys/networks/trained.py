@@ -227,7 +227,8 @@ def main() -> None:
     for kind, mixes, seeds in (("tfc", "mixes", "seeds"), ("tcv", "tcv_mixes", "tcv_seeds")):
         todo += series({kind: words[mixes]}, words[seeds], source, epochs)
         kept |= set(jobs(kind, words[mixes], words[seeds][:1], source, epochs))
-    todo += jobs("tfc", [FLOAT, *UNIFORM], words["seeds"], source, words["longer"])
+    if words["longer"]:
+        todo += jobs("tfc", [FLOAT, *UNIFORM], words["seeds"], source, words["longer"])
     todo.sort(key=lambda job: job not in kept)  # what others wait for first
     left = len(todo)
     for job in todo:
