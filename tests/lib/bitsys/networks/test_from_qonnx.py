@@ -14,7 +14,9 @@ warnings.filterwarnings("ignore")
 import brevitas.nn as qnn  # noqa: E402
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerChannelFloat, Uint8ActPerTensorFloat  # noqa: E402
 
-from triptych.bitsys.networks import from_qonnx, integer, quantised  # noqa: E402
+from triptych.bitsys.accelerator.cycles import Supply  # noqa: E402
+from triptych.bitsys.accelerator.machine import Machine  # noqa: E402
+from triptych.bitsys.networks import check, from_qonnx, integer, quantised  # noqa: E402
 from triptych.errors import DataError, ParameterError  # noqa: E402
 
 
@@ -66,29 +68,40 @@ def test_eight_bit_results_are_within_a_code():
     assert np.abs(got - said).max() < 0.05 * np.abs(said).max()
 
 
-def test_a_network_of_somebody_else():
+class Theirs(nn.Module):
     """Signed activations, a scale an output, biases, strides, three bits, no batch norm."""
 
-    class Theirs(nn.Module):
-        def __init__(self):
-            super().__init__()
-            signed = {"act_quant": Int8ActPerTensorFloat, "bit_width": 4}
-            per_channel = {"weight_quant": Int8WeightPerChannelFloat, "weight_bit_width": 4}
-            self.entry = qnn.QuantIdentity(**signed)
-            self.first = qnn.QuantConv2d(3, 5, 3, stride=2, padding=1, bias=True, **per_channel)
-            self.act = qnn.QuantIdentity(**signed)
-            self.second = qnn.QuantConv2d(5, 6, (2, 3), bias=False, weight_bit_width=3)
-            self.relu = qnn.QuantReLU(act_quant=Uint8ActPerTensorFloat, bit_width=3)
-            self.last = qnn.QuantLinear(6 * 3 * 2, 7, bias=True, weight_bit_width=4)
+    def __init__(self):
+        super().__init__()
+        signed = {"act_quant": Int8ActPerTensorFloat, "bit_width": 4}
+        per_channel = {"weight_quant": Int8WeightPerChannelFloat, "weight_bit_width": 4}
+        self.entry = qnn.QuantIdentity(**signed)
+        self.first = qnn.QuantConv2d(3, 5, 3, stride=2, padding=1, bias=True, **per_channel)
+        self.act = qnn.QuantIdentity(**signed)
+        self.second = qnn.QuantConv2d(5, 6, (2, 3), bias=False, weight_bit_width=3)
+        self.relu = qnn.QuantReLU(act_quant=Uint8ActPerTensorFloat, bit_width=3)
+        self.last = qnn.QuantLinear(6 * 3 * 2, 7, bias=True, weight_bit_width=4)
 
-        def forward(self, x):
-            x = self.relu(self.second(self.act(self.first(self.entry(x)))))
-            return self.last(torch.flatten(x, 1))
+    def forward(self, x):
+        x = self.relu(self.second(self.act(self.first(self.entry(x)))))
+        return self.last(torch.flatten(x, 1))
 
+
+def test_a_network_of_somebody_else():
     said, got, network = both(settled(Theirs(), (1, 3, 8, 8)), (1, 3, 8, 8))
     assert network.widths == (4, 4, 4)
     assert [layer.activation for layer in network.layers] == ["signed", "signed", "unsigned"]
     np.testing.assert_allclose(got, said, rtol=0, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_a_network_of_somebody_else_runs_on_the_machine():
+    network = from_qonnx.from_brevitas(settled(Theirs(), (1, 3, 8, 8)), (1, 3, 8, 8), "theirs")
+    pictures = np.random.default_rng(0).random((5, 8, 8, 3))
+    machine = Machine("systolic", "bitsys", rows=2, columns=2, port_bits=8)  # that of tests/rtl
+    found = check.check(check.Case(machine, network, 2, Supply(2)), network.quantise(pictures))
+    assert (found.images, found.sums, found.layers) == (5, 5 * 7, 3 * 3)
+    assert (found.wrong_sums, found.wrong_counters) == (0, 0)
 
 
 def pixels(bits=4):
