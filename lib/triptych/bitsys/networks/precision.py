@@ -131,24 +131,26 @@ def _rank(choice: Choice) -> tuple[float, int, tuple[int, ...]]:
 
 
 def sensitivity(trained: pd.DataFrame, kind: str, layers: int = 4) -> list[dict[int, float]]:
-    """Harm of each width in each layer: how much the mean validation loss (nats) rises over all seeds when that layer
-    alone has fewer than 8 bits. What measures as a gain counts as a gain; 8 bits are 0.
+    """Harm of each width in each layer: how much the validation loss (nats) rises when that layer alone has fewer than
+    8 bits, against 8 bits everywhere with the same seed, mean over the seeds that both were trained with. What measures
+    as a gain counts as a gain; 8 bits are 0.
 
     `trained` is a frame of `trained.gather`. Raises ParameterError that names the mix that is missing.
     """
     mine = trained[trained["kind"] == kind]
-    heard: dict[str, list[float]] = {}
-    for mix, loss in zip(mine["mix"], mine["validation_loss"], strict=True):
-        heard.setdefault(str(mix), []).append(float(loss))
-    losses = {mix: sum(values) / len(values) for mix, values in heard.items()}
+    losses: dict[str, dict[int, float]] = {}
+    for mix, seed, loss in zip(mine["mix"], mine["seed"], mine["validation_loss"], strict=True):
+        losses.setdefault(str(mix), {})[int(seed)] = float(loss)
+    full = losses.get("8" * layers, {})
     found: list[dict[int, float]] = []
     for index in range(layers):
         harms: dict[int, float] = {}
         for width in WIDTHS:
             mix = "8" * index + str(width) + "8" * (layers - 1 - index)
-            if mix not in losses:
+            rises = [loss - full[seed] for seed, loss in losses.get(mix, {}).items() if seed in full]
+            if not rises:
                 raise ParameterError(f"{kind}-{mix} has not been trained, so the harm of {width} bits is not known")
-            harms[width] = losses[mix] - losses["8" * layers]
+            harms[width] = sum(rises) / len(rises)
         found.append(harms)
     return found
 

@@ -81,11 +81,17 @@ def gather(todo: Sequence[Job], keep: Collection[Job] = (), known: pd.DataFrame 
 
 
 def series(
-    mixes: Mapping[str, Sequence[str]], seeds: Sequence[int], source: Source = "digits", epochs: int = 0
+    mixes: Mapping[str, Sequence[str]],
+    seeds: Sequence[int],
+    source: Source = "digits",
+    epochs: int = 0,
+    probe_seeds: Sequence[int] | None = None,
 ) -> list[Job]:
     """What bitsys/05_networks trains: each network of `mixes` at its mixes and in floating point, and TFC at those with
-    one narrow layer. First all of the first seed, whose integers others wait for.
+    one narrow layer, those with `probe_seeds` if they are others. First all of the first seed, whose integers others
+    wait for.
     """
+    probe_seeds = seeds if probe_seeds is None else probe_seeds
     from triptych.bitsys.networks.quantised import one_narrow
 
     found: list[Job] = []
@@ -95,7 +101,7 @@ def series(
     for kind in mixes:
         found += jobs(kind, [FLOAT], seeds, source, epochs)
         if kind == "tfc":
-            found += jobs(kind, ["8888", *one_narrow()], seeds, source, epochs)
+            found += jobs(kind, ["8888", *one_narrow()], probe_seeds, source, epochs)
     return list(dict.fromkeys(found))
 
 
@@ -225,7 +231,7 @@ def main() -> None:
     todo: list[Job] = []
     kept: set[Job] = set()
     for kind, mixes, seeds in (("tfc", "mixes", "seeds"), ("tcv", "tcv_mixes", "tcv_seeds")):
-        todo += series({kind: words[mixes]}, words[seeds], source, epochs)
+        todo += series({kind: words[mixes]}, words[seeds], source, epochs, words["probe_seeds"])
         kept |= set(jobs(kind, words[mixes], words[seeds][:1], source, epochs))
     if words["longer"]:
         todo += jobs("tfc", [FLOAT, *UNIFORM], words["seeds"], source, words["longer"])

@@ -91,3 +91,17 @@ def test_a_third_objective_can_only_let_more_points_stand():
     products = [784 * 64, 64 * 64, 64 * 64, 64 * 10]
     assert one["toggles"] == pytest.approx(np.dot(products, [1.0, 3.0, 20.0, 10.0]) / 1e6)
     assert one["cycles"] == sum(time[width] for time, width in zip(times, (1, 2, 4, 8), strict=True)) / 4
+
+
+def test_harm_is_against_the_same_seed_and_what_is_missing_is_named():
+    import pandas as pd
+
+    rows = [("tfc", "8888", seed, 0.1 * seed) for seed in (0, 1, 2)]
+    rows += [("tfc", f"{'8' * i}{p}{'8' * (3 - i)}", 2, 0.2 + i + p) for i in range(4) for p in (1, 2, 4)]
+    rows += [("tfc", "1888", 1, 0.1 + 3), ("tcv", "1888", 1, 99.0)]
+    frame = pd.DataFrame(rows, columns=["kind", "mix", "seed", "validation_loss"])
+    harms = precision.sensitivity(frame, "tfc")
+    assert harms[1] == {1: pytest.approx(2), 2: pytest.approx(3), 4: pytest.approx(5), 8: 0}
+    assert harms[0][1] == pytest.approx((1 + 3) / 2)
+    with pytest.raises(ParameterError, match="tfc-8828 has not been trained"):
+        precision.sensitivity(frame[frame["mix"] != "8828"], "tfc")
