@@ -90,7 +90,7 @@ lint: | $(SETUP) ## ruff, pyright, import floors, codespell, Verilator and verib
 	@$(ENVIRONMENT)/bin/nbstripout --keep-id --verify $(wildcard notebooks/*/*.ipynb)
 	@$(PYTHON) -m pytest -q tests/rtl/test_bitsys_lint.py
 
-mutate: | $(SETUP) ## plant generated faults in rtl/bitsys, one in six of them (MUTATE=--all: all), and see that each is found
+mutate: | $(SETUP) ## plant generated faults in the RTL, a sample of them (MUTATE=--all: all), and see that each is found
 	@$(PYTHON) tests/rtl/mutate.py $(MUTATE)
 
 bench: | $(SETUP) ## measure the bars (BAR=name, STUDY=…, BENCH=long for those that take long)

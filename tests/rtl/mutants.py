@@ -142,7 +142,7 @@ def plant(designs: Sequence[Design], copies: Sequence[Copy], folder: Path) -> li
     texts = {path.stem: path.read_text("utf-8") for path in written}
     tops = {design.top for design in designs}
     for number, copy in enumerate(copies):
-        own = _with_users(copy.module, texts) | tops
+        own = with_users(copy.module, texts) | tops
         names = re.compile(rf"\b({'|'.join(own)})\b")
         for name in [name for name in texts if name in own]:
             text = copy.text if name == copy.module else texts[name]
@@ -170,7 +170,7 @@ def _noting(number: int) -> Callable[[re.Match[str]], str]:
     return change
 
 
-def _with_users(name: str, texts: dict[str, str]) -> set[str]:
+def with_users(name: str, texts: dict[str, str]) -> set[str]:
     """The module or package and everything that uses it, directly or not."""
     found, before = {name} & texts.keys(), set[str]()
     while found != before:

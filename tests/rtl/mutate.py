@@ -1,8 +1,9 @@
 """`make mutate`: plant the faults of mutation.py in the RTL and see that the suite finds every one that can be seen.
 
 Each mutant meets the suite's checks in turn, the cheapest first, until one finds it: simulation at N = 4, with other
-lists of widths and at N = 8, assertions, lint, synthesis, and the parameters that must be accepted or refused. What
-is left must be argued in equivalents.toml, by name; an entry whose mutant is found, or does not exist, is an error.
+lists of widths and at N = 8, assertions, lint, synthesis, and the parameters that must be accepted or refused. Those of
+the accelerators meet whole networks on four small machines, lint and parameters. What is left must be argued in
+equivalents.toml, by name; an entry whose mutant is found, or does not exist, is an error.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import accelerator_mutants
 import mutants
 import pandas as pd
 from mutants import RTL, Copy
 from mutation import Mutant, generate
 from test_bitsys_bad_input import ILLEGAL
 from test_bitsys_lint import DESIGNS as LINTED
-from test_bitsys_lint import verilator_lint
+from test_bitsys_lint import ILLEGAL as ILLEGAL_MACHINES
+from test_bitsys_lint import SMALL, lint, verilator_lint
 
 from triptych import paths
 from triptych.bitsys import synthesise
@@ -33,6 +36,9 @@ from triptych.bitsys.vectors import Stimulus
 SEED = 20260
 SHARE = 6
 """Of so many generated mutants one is run, chosen by its name; `--all` runs every one."""
+
+ACCELERATORS_SHARE = 48
+"""The same for those of the accelerators."""
 
 EQUIVALENTS = Path(__file__).with_name("equivalents.toml")
 
@@ -215,6 +221,48 @@ def run(share: int) -> Run:
     return found
 
 
+def run_accelerators(share: int) -> Run:
+    """All checks on the generated mutants of the accelerators, the cheapest machine first."""
+    rtl = accelerator_mutants.RTL
+    found = Run(generate(rtl, share), {path.stem: path.read_text("utf-8") for path in sorted(rtl.glob("*.sv"))})
+    for machine in accelerator_mutants.MACHINES:
+        works, left = accelerator_mutants.work(machine, 6), found.left
+        for start in range(0, len(left), 12):
+            part = left[start : start + 12]
+            copies = [accelerator_mutants.copy_of(mutant) for mutant in part]
+            fates = accelerator_mutants.found_by(machine, copies, works)
+            found.fate |= {mutant.id: said for mutant, said in zip(part, fates, strict=True) if said}
+            for mutant, said in zip(part, fates, strict=True):
+                print(f"{machine.label}: {said or 'not found'}: {mutant}", file=sys.stderr, flush=True)
+            found.tell(f"{machine.label}: {start + len(part)} of {len(left)}")
+    for mutant in found.left:
+        with tempfile.TemporaryDirectory(prefix="triptych-mutants-") as name:
+            for module, text in found.texts.items():
+                text = mutant.apply(text) if module == mutant.module else text
+                (Path(name) / f"{module}.sv").write_text(text, "utf-8")
+            if said := _machine_lint(Path(name), found.texts[mutant.module].splitlines()[mutant.line - 1 :][:2]):
+                found.fate[mutant.id], found.words[mutant.id] = said, ""
+    found.tell("lint and parameters")
+    return found
+
+
+def _machine_lint(rtl: Path, lines: list[str]) -> str:
+    """`lint` when Verilator's -Wall complains about an accelerator, `parameters` when the check of its parameters in
+    these lines does not refuse what it must.
+    """
+    folders = [paths.rtl() / "bitsys", paths.rtl() / "baselines", rtl]
+    for top, given in (("systolic", {"Rows": 4, "Bands": 2}), ("single_layer", {"Kind": 1})):
+        if lint(top, SMALL | given, needed(top, folders)):
+            return "lint"
+    for top, given, words in ILLEGAL_MACHINES if any("$error" in line for line in lines) else ():
+        settings = SMALL | given
+        if top == "accelerators_core":
+            del settings["PortBits"]
+        if words not in lint(top, settings, needed(top, folders)):
+            return "parameters"
+    return ""
+
+
 def argued() -> dict[str, str]:
     """The argument for each equivalent mutant, by its name."""
     entries = tomllib.loads(EQUIVALENTS.read_text("utf-8"))["equivalent"] if EQUIVALENTS.exists() else []
@@ -224,13 +272,21 @@ def argued() -> dict[str, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help=f"every mutant, not one of {SHARE}")
+    parser.add_argument("--only", choices=("bitsys", "accelerators"), help="mutants of one of them")
     chosen = parser.parse_args()
-    found = run(1 if chosen.all else SHARE)
+    parts = [run(1 if chosen.all else SHARE)] if chosen.only != "accelerators" else []
+    if chosen.only != "bitsys":
+        parts.append(run_accelerators(1 if chosen.all else ACCELERATORS_SHARE))
+    found = Run([one for part in parts for one in part.all], {})
+    for part in parts:
+        found.fate |= part.fate
+        found.words |= part.words
     arguments = argued()
     table = found.table(set(arguments))
     survivors = [mutant for mutant in found.left if mutant.id not in arguments]
     wrongly = [name for name in arguments if name in found.fate]
-    unknown = [name for name in arguments if name not in {mutant.id for mutant in generate(RTL)}]
+    every = {mutant.id for folder in (RTL, accelerator_mutants.RTL) for mutant in generate(folder)}
+    unknown = [name for name in arguments if name not in every]
     out = paths.build() / "mutation.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     keys = ("id", "module", "operator", "line", "old", "new")

@@ -93,7 +93,7 @@ class Mutant:
         return data.decode()
 
     def __str__(self) -> str:
-        return f"{self.id} (bitsys_{self.module}.sv:{self.line}: {self.old!r} becomes {self.new!r})"
+        return f"{self.id} (line {self.line}: {self.old!r} becomes {self.new!r})"
 
 
 @dataclass
