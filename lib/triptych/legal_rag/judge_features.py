@@ -10,6 +10,7 @@ the denial of a claim than to the claim is suspicious, however alike both are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,6 +95,12 @@ class Answer:
         self.windows = unique(windows)
         self.evidence = _nearest_sentences(case.passages, case.text)
         self.shown = " ".join(" ".join(text.split()) for text in case.passages)
+        self._plain = [f" {_plain(text)} " for text in case.passages]
+
+    def quotes(self, text: str) -> bool:
+        """Whether a text of three words or more stands word for word in one of the passages, whatever its signs."""
+        plain = _plain(text)
+        return plain.count(" ") >= 2 and any(f" {plain} " in passage for passage in self._plain)
 
     @property
     def texts(self) -> list[str]:
@@ -101,6 +108,10 @@ class Answer:
         law = [piece for sentence in self.evidence for piece in (sentence, *read.clauses(sentence))]
         whole = [self.case.text] if self.case.text.strip() else []
         return [*whole, *self.sentences, *self.windows, *self.clauses, *law, *self.rubric.texts]
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def _nearest_sentences(passages: Sequence[str], text: str) -> list[str]:
@@ -131,6 +142,7 @@ class Alignment:
     coverage: tuple[float, ...]
     contradiction: tuple[float, ...]
     missing: tuple[Number, ...]  # numbers of the claim that the answer does not have
+    quoted: bool = False  # the window stands word for word in one of the passages shown
 
 
 def align(space: Space, answer: Answer, language: Language) -> list[Alignment]:
@@ -157,6 +169,7 @@ def align(space: Space, answer: Answer, language: Language) -> list[Alignment]:
                 coverage[place],
                 _contradiction(space, answer, versions, scores, best),
                 missing[place],
+                answer.quotes(answer.windows[best]),
             )
         )
     return found
@@ -315,8 +328,7 @@ def support(space: Space, answer: Answer, language: Language, speech: Speech) ->
             max(near[0], near[1]) - near[2],
             float(courtesy[place]),
         )
-        quoted = len(clause.split()) >= 3 and " ".join(clause.split()).rstrip(".,;: ") in answer.shown
-        found.append(Support(clause, features, tuple(new), quoted))
+        found.append(Support(clause, features, tuple(new), answer.quotes(clause)))
     return found
 
 

@@ -29,7 +29,7 @@ from triptych.legal_rag.perturbations import Perturbation
 from triptych.legal_rag.questions import Question
 
 COMMAND = "python -m triptych.legal_rag.judge_fit"
-VERSION = 2
+VERSION = 3
 # inverse regularisation of each regression
 STRENGTH = {"coverage": 0.05, "contradiction": 0.1, "support": 0.05, "abstention": 0.3, "speech": 3.0}
 WRITTEN = 0.5  # weight of an answer of `judge_training`; one of the perturbation set weighs 1

@@ -11,8 +11,9 @@ Five questions to an answer, each with a number and a threshold:
 
 Declining comes first and is judged by a rule of its own: it is right exactly where the corpus has no answer. Else
 *correct* needs the claims said, their numbers there and none denied; *grounded* no clause without support, no number
-from nowhere and nothing denied. The scores are logistic regressions on the features of `judge_features`, few enough to
-be read: judge_rubric.json holds every coefficient, `judge_fit` makes it from answers to dev questions and nothing else.
+from nowhere and nothing denied, unless the denial is a passage's own words. The scores are logistic regressions on
+the features of `judge_features`, few enough to be read: judge_rubric.json holds every coefficient, `judge_fit` makes
+it from answers to dev questions and nothing else.
 """
 
 from __future__ import annotations
@@ -183,7 +184,8 @@ def decide(
     if not answerable:
         correct = False
         reasons.insert(0, "answers, although the corpus has no answer")
-    grounded = not any(reason.startswith(("denied", "not supported", "number from nowhere")) for reason in reasons)
+    invented = any(not found.quoted for found, denies in zip(claims, against, strict=True) if denies)
+    grounded = not (invented or any(reason.startswith(("not supported", "number from nowhere")) for reason in reasons))
     return Verdict(name, correct, grounded, False, tuple(reasons), scores=scores)
 
 

@@ -111,9 +111,22 @@ def test_declining_is_right_only_where_there_is_no_answer(judge: RubricJudge) ->
 
 def test_a_verbatim_quotation_of_a_passage_is_grounded(judge: RubricJudge) -> None:
     quoted = "The harbour office may exempt a lighthouse that is not lit in winter."
-    (inside, outside) = judge.judge([case(quoted), case(quoted, passages=("Another text about paint.",))])
+    apart = "Passing ships shall not, at any time; be charged for the light within two miles of the pier."
+    (inside, outside, other) = judge.judge(
+        [
+            case(quoted),
+            case(quoted, passages=("Another text about paint.",)),
+            case(
+                "Passing ships shall be charged for the light.",
+                passages=("Passing ships shall be charged for the light.",),
+            ),
+        ]
+    )
     assert inside.grounded and not inside.correct
     assert not outside.grounded
+    assert other.grounded and not other.correct  # wrong, but what the passage says
+    (cut,) = judge.judge([case(apart, passages=(apart,))])
+    assert cut.grounded  # however the answer is cut into clauses
 
 
 def test_polite_words_do_not_sway_it(judge: RubricJudge) -> None:
