@@ -201,7 +201,7 @@ def copilot(rows: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 def synthesis(rows: pd.DataFrame) -> Figure:
     """Test score of each arm round by round, and what became of the questions that were asked."""
-    figure = Figure(figsize=(8.2, 3.4), layout="constrained")
+    figure = Figure(figsize=(8.2, 3.9), layout="constrained")
     axes: Any = figure.subplots(1, 2, width_ratios=[1.1, 1])
     for number, (arm, part) in enumerate(_groups(rows, "arm")):
         means: Any = part.groupby("round")["points"].agg(["mean", "min", "max"])
@@ -214,7 +214,7 @@ def synthesis(rows: pd.DataFrame) -> Figure:
     rounds = sorted(set(rows["round"]))
     axes[0].set_xticks(rounds, [str(number + 1) for number in rounds])
     axes[0].set(xlabel="training", ylabel="test, normalised points")
-    axes[0].legend(fontsize=7.5, loc="best")
+    figure.legend(loc="outside upper left", fontsize=7.5, ncols=2, handles=axes[0].get_legend_handles_labels()[0])
     shown: Any = rows[rows["asked"] > 0]
     labels: list[str] = []
     for place, (name, part) in enumerate(_groups(shown, ["arm", "round"])):

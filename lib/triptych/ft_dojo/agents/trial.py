@@ -100,23 +100,25 @@ def gather(
 ) -> pd.DataFrame:
     """One row for each wanted cell; rows already in the JSONL file `kept` are not made again.
 
-    A cell's names and values stand in its row beside what `do` found. A line that a kill cut off is made again.
+    A cell's names and values stand in its row beside what `do` found. A line that a kill cut off is taken out and
+    made again.
     """
     done: dict[str, Row] = {}
     if kept.exists():
-        for line in kept.read_text("utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):
-                made = json.loads(line)
-                done[made["cell"]] = made["row"]
+        raw = kept.read_bytes()
+        whole = raw[: raw.rfind(b"\n") + 1]
+        if whole != raw:
+            kept.write_bytes(whole)
+        for line in whole.decode().splitlines():
+            made = json.loads(line)
+            done[made["cell"]] = made["row"]
     rows: list[Row] = []
     for cell in wanted:
         name = json.dumps(dict(cell), sort_keys=True)
         if name not in done:
             done[name] = json.loads(json.dumps({**cell, **do(cell)}))
-            text = kept.read_bytes() if kept.exists() else b""
-            with kept.open("ab") as file:
-                mended = b"\n" if text and not text.endswith(b"\n") else b""
-                file.write(mended + json.dumps({"cell": name, "row": done[name]}).encode() + b"\n")
+            with kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"cell": name, "row": done[name]}) + "\n")
             if on_row is not None:
                 on_row(done[name])
         rows.append(done[name])
