@@ -218,34 +218,86 @@ def brevitas_version() -> str:
     return version("brevitas")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What bitsys/05_networks asks for: `todo`, and of it the jobs whose integers are kept."""
+
+    todo: tuple[Job, ...]
+    kept: tuple[Job, ...]
+
+    @classmethod
+    def of(cls, words: Mapping[str, Any]) -> Plan:
+        """Of the notebook's parameters by name."""
+        source, epochs = words["source"], words["epochs"]
+        todo: list[Job] = []
+        kept: list[Job] = []
+        for kind, mixes, seeds in (("tfc", "mixes", "seeds"), ("tcv", "tcv_mixes", "tcv_seeds")):
+            if words[mixes]:
+                todo += series({kind: words[mixes]}, words[seeds], source, epochs, words["probe_seeds"])
+                kept += jobs(kind, words[mixes], words[seeds][:1], source, epochs)
+        bars = [mix for mix in (FLOAT, "8888", "4444") if mix in (FLOAT, *words["mixes"])]
+        todo += jobs("tfc", bars, words["bar_seeds"], source, epochs)
+        if words["longer"]:
+            todo += jobs("tfc", [FLOAT, *UNIFORM], words["seeds"], source, words["longer"])
+        return cls(tuple(dict.fromkeys(todo)), tuple(kept))
+
+    def gather(self, known: pd.DataFrame | None = None) -> pd.DataFrame:
+        """The frame of all of it."""
+        return gather(self.todo, self.kept, known)
+
+
 def main() -> None:
-    """Train what the `full` profile of bitsys/05_networks records until the time is up; print what is left."""
+    """Train what the `full` profile of bitsys/05_networks records until the time is up; print what is left.
+
+    With `--keep`, once nothing is left, write the record that `quick` replays, as a run of `full` and `keep` would.
+    """
     from triptych import stages
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=9, help="no training begins after so long")
+    parser.add_argument("--keep", action="store_true", help="write the record into the checkout when all is trained")
     chosen = parser.parse_args()
-    end = time.monotonic() + 60 * chosen.minutes
+    began = time.monotonic()
     words: dict[str, Any] = stages.resolve(stages.get("bitsys/05_networks"), "full")
-    source, epochs = words["source"], words["epochs"]
-    todo: list[Job] = []
-    kept: set[Job] = set()
-    for kind, mixes, seeds in (("tfc", "mixes", "seeds"), ("tcv", "tcv_mixes", "tcv_seeds")):
-        todo += series({kind: words[mixes]}, words[seeds], source, epochs, words["probe_seeds"])
-        kept |= set(jobs(kind, words[mixes], words[seeds][:1], source, epochs))
-    if words["longer"]:
-        todo += jobs("tfc", [FLOAT, *UNIFORM], words["seeds"], source, words["longer"])
-    todo.sort(key=lambda job: job not in kept)  # what others wait for first
-    left = len(todo)
-    for job in todo:
-        if time.monotonic() > end:
+    plan = Plan.of(words)
+    left = len(plan.todo)
+    for job in sorted(plan.todo, key=lambda job: job not in plan.kept):  # what others wait for first
+        if time.monotonic() > began + 60 * chosen.minutes:
             break
         scores = Scores.model_validate_json((trained(job) / "scores.json").read_bytes())
-        if job in kept:
+        if job in plan.kept:
             integers(job)
         left -= 1
         print(f"{job.kind}-{job.mix} seed {job.seed}: {scores.test_accuracy:.4f}, {scores.cpu_seconds} s", flush=True)
-    print(f"{left} of {len(todo)} trainings are left")
+    print(f"{left} of {len(plan.todo)} trainings are left")
+    if chosen.keep and not left:
+        _keep(plan.gather(), words, time.monotonic() - began)
+
+
+def _keep(frame: pd.DataFrame, words: dict[str, Any], seconds: float) -> None:
+    """Write the frame and its story where `stage.recorded` looks for them."""
+    import json
+    from datetime import UTC, datetime
+
+    from triptych import keys, record, stages, tables
+
+    spec = stages.get("bitsys/05_networks")
+    path, about = keys.recorded_files(spec, "networks.parquet")
+    tables.write(frame, path)
+    story = {
+        "sha256": keys.file_digest(path),
+        "key": keys.recorded_key(spec),
+        "command": "python -m triptych.bitsys.networks.trained --keep",
+        "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "parameters": words,
+        "git": record.git_state(),
+        "machine": record.machine(),
+        "versions": record.versions(),
+        "tools": {"brevitas": brevitas_version()},
+        "wall_seconds": round(seconds, 1),
+    }
+    about.write_text(json.dumps(story, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"wrote {path.name} with {len(frame)} trainings")
 
 
 if __name__ == "__main__":
