@@ -112,6 +112,7 @@ def test_courses_and_cost_to_target() -> None:
     assert reached["target"].tolist() == [60, 60] and reached["seconds"].iloc[0] == 6
     assert math.isnan(reached["seconds"].iloc[1])
     table = benchmark.target_table(reached, budget=24).set_index("agent")
+    assert benchmark.cost_to_target(frame[frame["agent"] != ORACLE], 0.75).empty
     assert table.loc["a", "reached"] == 100 and table.loc["b", "reached"] == 0 and table.loc["b", "seconds"] == 24
 
 

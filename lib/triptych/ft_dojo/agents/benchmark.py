@@ -243,10 +243,11 @@ def course(rows: pd.DataFrame, at: Sequence[float]) -> pd.DataFrame:
 
 def cost_to_target(rows: pd.DataFrame, share_of_oracle: float) -> pd.DataFrame:
     """Nominal seconds until a run first saw a val score of `share_of_oracle` times the oracle's mean test score on its
-    task; NaN where it never did. One line a run; tasks on which the oracle has no score above 0, and the oracle itself,
-    are left out."""
+    task; NaN where it never did. One line a run; tasks on which the oracle did not play or has no score above 0, and
+    the oracle itself, are left out."""
     table = grid(rows)
-    best = dict(zip(table.tasks, table.means[:, table.column(ORACLE)], strict=True))
+    known = ORACLE in table.agents
+    best = dict(zip(table.tasks, table.means[:, table.column(ORACLE)], strict=True)) if known else {}
     lines: list[dict[str, object]] = []
     for row in _records(rows):
         target = share_of_oracle * best.get(row["task"], 0.0)

@@ -28,11 +28,15 @@ import shutil
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,11 +56,11 @@ from triptych.ft_dojo.environment.training import TrainingWorker
 from triptych.ft_dojo.tiny import TinySpec
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 ROW = "row.json"
 PACKAGES = ("torch", "transformers", "numpy", "optuna")  # whose versions may change a score
-LOST = 3  # workers that a job may lose before it is given up
+LOST = 3  # processes that a job may kill before it is given up: one of them may have been another job's doing
 DIVERGED = 2.0  # times its first loss: a rehearsal that ends there was rejected for divergence
 Ended = Literal["submitted", "stopped", "crashed", "lost"]
 
@@ -411,10 +415,26 @@ def _base_of(spec: str) -> tiny.Base:
     return tiny.base(TinySpec.model_validate_json(spec))
 
 
+class _Asleep(TrainingWorker):
+    """Starts its process, which imports torch, with the first job: a run answered from its journal needs none."""
+
+    def __init__(self, base: Path) -> None:
+        self._awake = False
+        super().__init__(base)
+
+    def start(self) -> None:
+        if self._awake:
+            super().start()
+
+    def ready(self) -> int:
+        self._awake = True
+        return super().ready()
+
+
 @cache
 def _worker(folder: Path) -> tuple[TrainingWorker, threading.Lock]:
     """This process's training worker for a base: importing torch for every run would cost more than many runs do."""
-    worker = TrainingWorker(folder)
+    worker = _Asleep(folder)
     atexit.register(worker.close)
     return worker, threading.Lock()
 
@@ -462,6 +482,40 @@ class _Here:
             yield job, play(job, self.folder)
 
 
+class _Pool:
+    """Plays in local processes. When one dies, the jobs that were running are played one at a time: the one that kills
+    its process is found out and given up after LOST deaths, the others lose nothing."""
+
+    def __init__(self, processes: int, folder: Path) -> None:
+        self.width, self.folder = processes, folder
+
+    def play(self, waiting: Sequence[Job], go_on: Callable[[], bool]) -> Generator[tuple[Job, Row]]:
+        queue, suspects, deaths = list(waiting)[::-1], list[Job](), Counter[str]()
+        while (queue or suspects) and go_on():
+            alone = bool(suspects)
+            running: dict[Future[str], Job] = {}
+            with ProcessPoolExecutor(1 if alone else self.width, mp_context=get_context("spawn")) as pool:
+                try:
+                    while running or ((suspects if alone else queue) and go_on()):
+                        while (
+                            len(running) < (1 if alone else self.width) and (suspects if alone else queue) and go_on()
+                        ):
+                            job = (suspects if alone else queue).pop()
+                            running[pool.submit(_played, job.model_dump_json(), str(self.folder))] = job
+                        for future in wait(running, return_when=FIRST_COMPLETED).done:
+                            text = future.result()
+                            yield running.pop(future), Row.model_validate_json(text)
+                    continue
+                except BrokenProcessPool:
+                    pass
+            deaths.update(job.key for job in running.values())
+            for job in running.values():
+                if deaths[job.key] >= LOST:
+                    yield job, _lost(job, self.folder, f"its process was lost {LOST} times")
+                else:
+                    suspects.append(job)
+
+
 class _Dask:
     """Plays on the workers of a dask cluster; a job whose worker is lost goes to another."""
 
@@ -477,7 +531,7 @@ class _Dask:
         from distributed import as_completed
 
         queue = list(waiting)[::-1]
-        running: dict[Future, Job] = {}
+        running: dict[Any, Job] = {}
         arrivals = as_completed()
 
         def send() -> None:
@@ -494,7 +548,7 @@ class _Dask:
             yield job, self._row(job, future)
             send()
 
-    def _row(self, job: Job, future: Future) -> Row:
+    def _row(self, job: Job, future: Any) -> Row:
         from distributed.scheduler import KilledWorker
 
         try:
@@ -516,30 +570,25 @@ def _played(job: str, folder: str) -> str:
 
 
 @contextmanager
-def _players(processes: int, scheduler: str | None, folder: Path, count: int) -> Generator[_Here | _Dask]:
+def _players(processes: int, scheduler: str | None, folder: Path, count: int) -> Generator[_Here | _Pool | _Dask]:
     if processes < 1:
         raise ParameterError(f"{processes} processes", "at least 1")
     if not count or (scheduler is None and processes == 1):
         yield _Here(folder)
         return
-    from dask import config
-    from distributed import Client, LocalCluster
+    if scheduler is None:
+        yield _Pool(processes, folder)
+        return
+    from distributed import Client
 
-    with config.set({"distributed.scheduler.allowed-failures": LOST - 1}):
-        if scheduler is None:
-            quiet: Any = {"dashboard_address": None, "memory_limit": 0}
-            cluster = LocalCluster(n_workers=processes, threads_per_worker=1, **quiet)
-            with cluster, Client(cluster) as client:
-                yield _Dask(client, folder)
-            return
-        try:
-            client = Client(scheduler, timeout="10s")
-        except (OSError, ValueError) as error:
-            raise ParameterError(
-                f"no dask scheduler answers at {scheduler}: {error}", "start one with `dask scheduler`, or leave it out"
-            ) from error
-        with client:
-            yield _Dask(client, folder)
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise ParameterError(
+            f"no dask scheduler answers at {scheduler}: {error}", "start one with `dask scheduler`, or leave it out"
+        ) from error
+    with client:
+        yield _Dask(client, folder)
 
 
 def main() -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -21,6 +23,7 @@ from triptych.ft_dojo.agents.plan import Agent, Verdict
 from triptych.ft_dojo.environment.actions import Inspect, Stop
 from triptych.ft_dojo.environment.budget import Limits
 from triptych.ft_dojo.environment.session import Session
+from triptych.ft_dojo.environment.training import TrainingWorker
 from triptych.ft_dojo.trainer import TrainSpec
 from triptych.llm import Answer, Client, Message, Price
 
@@ -60,11 +63,11 @@ def looker(place: roster.Place) -> Agent:
 
 
 @pytest.fixture(autouse=True)
-def small_cache(base: tiny.Base, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The small base of these tests, found where `base` was made."""
+def small(base: tiny.Base, worker: TrainingWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small base of these tests, found where `base` was made, and the one worker that they share."""
     monkeypatch.setenv("TRIPTYCH_CACHE", str(base.folder.parents[1]))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
-    return iter([None])
+    monkeypatch.setattr(runner, "_worker", lambda folder: (worker, threading.Lock()))
 
 
 def job(agent: str, seed: int = 0, **more: object) -> runner.Job:
@@ -218,14 +221,32 @@ def test_new_code_that_does_the_same_takes_the_old_run_and_other_code_begins_ane
 
 
 @pytest.mark.slow
-def test_a_lost_worker_loses_nothing_and_one_that_always_dies_gets_a_row(tmp_path: Path) -> None:
-    wanted = [looking(tmp_path, "die"), looking(tmp_path, "die always"), *(looking(tmp_path, "go", n) for n in (1, 2))]
+def test_a_lost_process_loses_nothing_and_a_job_that_always_kills_its_own_gets_a_row(tmp_path: Path) -> None:
+    wanted = [looking(tmp_path, "die"), looking(tmp_path, "die always"), looking(tmp_path, "go")]
     rows = runner.sweep(wanted, folder=tmp_path / "runs", processes=2)
-    assert list(rows["ended"]) == ["stopped", "lost", "stopped", "stopped"]
+    assert list(rows["ended"]) == ["stopped", "lost", "stopped"]
     assert times(tmp_path, "die") == 2 and rows.iloc[0]["actions"] == 2
-    assert times(tmp_path, "die always") == runner.LOST and "lost" in rows.iloc[1]["reason"]
+    assert 1 <= times(tmp_path, "die always") <= runner.LOST and "lost" in rows.iloc[1]["reason"]
     assert rows.iloc[1]["seconds"] > 0, "what was spent before is in the journal"
-    assert times(tmp_path, "go", 1) == times(tmp_path, "go", 2) == 1
+
+
+def test_a_dask_scheduler_plays_and_a_lost_worker_gets_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import LocalCluster
+    from distributed.scheduler import KilledWorker
+
+    wanted = [looking(tmp_path, "go", 1), looking(tmp_path, "go", 2)]
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+        rows = runner.sweep(wanted, folder=tmp_path / "runs", scheduler=cluster.scheduler_address)
+    assert list(rows["ended"]) == ["stopped", "stopped"] and list(rows["actions"]) == [2, 2]
+
+    class Gone:
+        """What dask hands back for a task whose workers died too often."""
+
+        def result(self) -> str:
+            raise KilledWorker("task", SimpleNamespace(address="tcp://host:1"), 3)
+
+    lost = runner._Dask(None, tmp_path / "runs")._row(looking(tmp_path, "go", 1), Gone())
+    assert lost.ended == "lost" and lost.seconds == rows.iloc[0]["seconds"]
 
 
 def test_wrong_names_and_addresses_say_what_is_right() -> None:
