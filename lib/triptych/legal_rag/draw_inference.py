@@ -49,7 +49,8 @@ def beside(rates: pd.DataFrame) -> Figure:
             panel.set(xlim=(-0.6, len(retrievers) - 0.4), ylim=(-0.03, 1.03))
             panel.set_title(f"{source}: {measure}" if column == 0 else measure)
         panels[row][0].set_ylabel("share of questions")
-        panels[row][0].legend(fontsize=7.5, loc="lower left")
+        room = own.loc[own["measure"] == MEASURES[0], "low"].min()  # below all intervals, or else above them
+        panels[row][0].legend(fontsize=7.5, loc="lower left" if room > 0.35 else "upper left")
     return figure
 
 
