@@ -16,6 +16,7 @@ from triptych.ft_dojo.tasks import Task
 from triptych.ft_dojo.tasks.defects import KINDS
 
 BAND = (40, 95)  # normalised points between which training on clean data is meant to end
+LEFT = -38  # end of the axis; what lies beyond is shown at it with its number
 BASE = 10  # and below which the base is meant to start
 MARKS = {"base": "o", "default": "X", "clean": "D", "oracle": "s"}
 PAINT = dict(zip(ARMS, (COLOURS[7], COLOURS[1], COLOURS[2], COLOURS[0]), strict=True))
@@ -51,7 +52,7 @@ def means(table: pd.DataFrame, by: Sequence[str], value: str = "normalised", lev
 def gaps(table: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
     """How much better arm `one` is than `other` with the same task and seed: mean and interval over seeds, by task."""
     wide = table.pivot_table(index=["task", "seed"], columns="arm", values="normalised", sort=False)
-    difference = (wide[one] - wide[other]).rename("normalised").reset_index()
+    difference = pd.DataFrame({"normalised": wide[one] - wide[other]}).reset_index()
     return means(difference, ["task"])
 
 
@@ -59,24 +60,27 @@ def scores(table: pd.DataFrame) -> Figure:
     """Every task's arms in points above chance, means over seeds with intervals, over the band they should end in."""
     found = means(table, ["task", "arm"])
     names = list(dict.fromkeys(found["task"]))
-    drawn = Figure(figsize=(7.6, 1.2 + 0.42 * len(names)), layout="constrained")
+    drawn = Figure(figsize=(7.6, 1.2 + 0.52 * len(names)), layout="constrained")
     axes = drawn.subplots()
     axes.axvspan(*BAND, color=COLOURS[2], alpha=0.1, linewidth=0)
-    axes.axvspan(-15, BASE, color=COLOURS[7], alpha=0.1, linewidth=0)
+    for arm in ARMS:
+        axes.plot([], [], MARKS[arm], color=PAINT[arm], markersize=5, label=arm)
+    axes.axvspan(LEFT, BASE, color=COLOURS[7], alpha=0.1, linewidth=0)
     axes.axvline(0, color=COLOURS[7], linewidth=0.8)
     for row in _rows(found):
         shift = (list(ARMS).index(row["arm"]) - 1.5) * 0.17
         place = names.index(row["task"]) + shift
         colour = PAINT[row["arm"]]
-        if row["low"] is not None and not np.isnan(row["low"]):
+        if row["mean"] < LEFT + 2:
+            axes.plot(LEFT + 2, place, "<", color=colour, markersize=5)
+            axes.annotate(f"{row['mean']:.0f}", (LEFT + 2, place), (5, -2.5), textcoords="offset points", fontsize=6.5)
+            continue
+        if row["low"] is not None:
             axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.4)
-        first = row["task"] == names[0]
-        axes.plot(
-            row["mean"], place, MARKS[row["arm"]], color=colour, markersize=5, label=row["arm"] if first else None
-        )
+        axes.plot(row["mean"], place, MARKS[row["arm"]], color=colour, markersize=5)
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axes.set(
-        ylim=(len(names) - 0.4, -0.6), xlim=(-15, 102), xlabel="test score, points from chance (0) to perfect (100)"
+        ylim=(len(names) - 0.4, -0.6), xlim=(LEFT, 102), xlabel="test score, points from chance (0) to perfect (100)"
     )
     axes.grid(axis="y", visible=False)
     drawn.legend(loc="outside upper center", ncols=len(ARMS), frameon=False)
@@ -112,7 +116,7 @@ def curves(table: pd.DataFrame) -> Figure:
         if place >= len(names):
             axes.set_axis_off()
             continue
-        mine = found[found["task"] == names[place]]
+        mine: Any = found[found["task"] == names[place]]
         for arm in ("default", "clean"):
             line = mine[mine["arm"] == arm].sort_values("rows")
             axes.plot(line["rows"], line["mean"], "-" + MARKS[arm], color=PAINT[arm], markersize=4, label=arm)
@@ -151,7 +155,7 @@ def in_band(table: pd.DataFrame) -> pd.DataFrame:
     """Each task's mean base, default, clean and oracle scores and gaps, and whether base and oracle are where they
     should be."""
     wide = means(table, ["task", "arm"]).pivot_table(index="task", columns="arm", values="mean", sort=False)
-    chance = table.groupby("task", sort=False)["chance"].mean()
+    chance: Any = table.groupby("task", sort=False)["chance"].mean()
     found = wide[list(ARMS)].assign(chance=100 * chance)
     inside = found["oracle"].between(*BAND) & (found["base"] < BASE)
     return found.assign(**{"oracle - default": found["oracle"] - found["default"], "in band": inside})
