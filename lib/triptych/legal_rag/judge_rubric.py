@@ -6,7 +6,7 @@ Five questions to an answer, each with a number and a threshold:
 * is each required claim said (*coverage*: the words that neither another claim nor the question has, likeness)?
 * is none denied (*contradiction*: nearer to the claim's opposite than to the claim, other words negated)?
 * is each clause backed by the passages or the question (*support*: words without a source that make a rule)? What
-  stands word for word in a passage is backed, and what is only polite needs no backing.
+  stands word for word in a passage is backed; how polite a clause is speaks for it, not always loudly enough.
 * does it have the claims' numbers, and none that come from nowhere (exact)?
 
 Declining comes first and is judged by a rule of its own: it is right exactly where the corpus has no answer. Else
