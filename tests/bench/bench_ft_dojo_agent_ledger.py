@@ -1,7 +1,7 @@
 """The ledger of a whole run of FT-Agent against what others counted.
 
-CPU: `getrusage` of all children once they are reaped, less what the training worker had used before the run and what
-the scorer used, which no budget pays. Evaluations: submissions that the scorer was handed. Training tokens: what the
+CPU: the kernel's account of the training worker's process tree, at the end less at the start, and `getrusage` of the
+scripts' sandboxes, which are reaped by then; the scorer, which no budget pays, still runs. Evaluations: submissions that the scorer was handed. Training tokens: what the
 trainer itself counted while it trained. Actions: lines of the journal.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 BAR = "ft-agent-ledger"
 STUDY = "ft_dojo"
 KIND = "long"
-UNIT = "% by which the rows' CPU misses getrusage; 100 when a count is not equal"
+UNIT = "% by which the rows' CPU misses the kernel's; 100 when a count is not equal"
 TARGET = "<= 5"
 READS = ("lib/triptych/ft_dojo/tiny_base/*",)
 
@@ -43,21 +43,19 @@ def measure() -> float:
         return found.ru_utime + found.ru_stime
 
     base = tiny.base(tiny.TinySpec())
-    before = reaped()
     with tempfile.TemporaryDirectory() as scratch:
         with TrainingWorker(base.folder) as worker:
             worker.ready()
             [trainer] = psutil.Process().children()
-            start = used(trainer)
+            start = used(trainer) + reaped()
             with workplace.run(Path(scratch), "finance", 0, base, worker) as run:
                 FTAgent(Strategist(), seed=0).play(run)
                 ledger = run.ledger
                 entries = journal.read(run.folder)[1:]
-                scorers = math.fsum(used(child) for child in psutil.Process().children() if child != trainer)
+                total = used(trainer) + reaped() - start
                 handed = [
                     json.loads(path.read_text("utf-8"))["split"] for path in (run.folder / "submissions").glob("*.json")
                 ]
-        total = reaped() - before - start - scorers
     rows = math.fsum(row.cpu for row in ledger.measured)
     spent = ledger.total()
     trained = sum(
@@ -73,4 +71,4 @@ def measure() -> float:
     }
     print(f"ledger against others: {counts}; CPU {rows:.2f} against {total:.2f} s", file=sys.stderr)
     equal = all(math.isclose(one, other, abs_tol=1e-6) for one, other in counts.values())
-    return 100 * abs(rows - total) / total if equal else 100.0
+    return 100 * abs(rows - total) / rows if equal else 100.0
