@@ -1,8 +1,9 @@
 """The ledger of a whole run of FT-Agent against what others counted.
 
 CPU: the kernel's account of the training worker's process tree, at the end less at the start, and `getrusage` of the
-scripts' sandboxes, which are reaped by then; the scorer, which no budget pays, still runs. Evaluations: submissions that the scorer was handed. Training tokens: what the
-trainer itself counted while it trained. Actions: lines of the journal.
+scripts' sandboxes, which are reaped by then; the scorer, which no budget pays, still runs. Evaluations: submissions
+that the scorer was handed. Training tokens: what the trainer itself counted while it trained. Actions: lines of the
+journal.
 """
 
 from __future__ import annotations
@@ -43,19 +44,18 @@ def measure() -> float:
         return found.ru_utime + found.ru_stime
 
     base = tiny.base(tiny.TinySpec())
-    with tempfile.TemporaryDirectory() as scratch:
-        with TrainingWorker(base.folder) as worker:
-            worker.ready()
-            [trainer] = psutil.Process().children()
-            start = used(trainer) + reaped()
-            with workplace.run(Path(scratch), "finance", 0, base, worker) as run:
-                FTAgent(Strategist(), seed=0).play(run)
-                ledger = run.ledger
-                entries = journal.read(run.folder)[1:]
-                total = used(trainer) + reaped() - start
-                handed = [
-                    json.loads(path.read_text("utf-8"))["split"] for path in (run.folder / "submissions").glob("*.json")
-                ]
+    with tempfile.TemporaryDirectory() as scratch, TrainingWorker(base.folder) as worker:
+        worker.ready()
+        [trainer] = psutil.Process().children()
+        start = used(trainer) + reaped()
+        with workplace.run(Path(scratch), "finance", 0, base, worker) as run:
+            FTAgent(Strategist(), seed=0).play(run)
+            ledger = run.ledger
+            entries = journal.read(run.folder)[1:]
+            total = used(trainer) + reaped() - start
+            handed = [
+                json.loads(path.read_text("utf-8"))["split"] for path in (run.folder / "submissions").glob("*.json")
+            ]
     rows = math.fsum(row.cpu for row in ledger.measured)
     spent = ledger.total()
     trained = sum(
