@@ -9,14 +9,9 @@ STUDY = "ft_dojo"
 KIND = "long"
 UNIT = "tasks of 13, 95 % t interval of the paired difference over 5 seeds"
 TARGET = ">= 9"
-READS = ("tests/bench/ft_dojo_sweep.py", "lib/triptych/ft_dojo/tiny_base/*")
+READS = ("tests/bench/ft_dojo_sweep.py", "lib/triptych/ft_dojo/**/*.py", "lib/triptych/ft_dojo/tiny_base/*")
 
 
 def measure() -> float:
-    """Tasks whose paired difference has a lower limit above 0."""
-    from scipy import stats
-
-    rows = ft_dojo_sweep.rows()
-    differences = (rows["oracle"] - rows["default"]).groupby(rows["task"])
-    half = stats.t.ppf(0.975, len(ft_dojo_sweep.SEEDS) - 1) * differences.sem()
-    return float((differences.mean() - half > 0).sum())
+    """Tasks whose paired difference, undamaged rows minus rows as they stand, has a lower limit above 0."""
+    return float((ft_dojo_sweep.gaps("clean", "default")["low"] > 0).sum())

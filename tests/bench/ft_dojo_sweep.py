@@ -1,58 +1,54 @@
-"""The sweep behind the bars on the thirteen tasks: base, default and oracle of every task and seed, kept row by row.
+"""The sweep behind the bars on the thirteen tasks: base, default, clean and oracle of every task and seed, row by row.
 
-`python tests/bench/ft_dojo_sweep.py` prints the table. An interrupted sweep goes on where it stopped; rows are
-forgotten when the study's code or the tiny base's weights change.
+`python tests/bench/ft_dojo_sweep.py` goes on where it stopped and prints the table. `--share 0/2` does every second
+cell, for two processes at once; `--minutes 9` begins no cell after that; `--curves` adds the learning curves, as
+ft_dojo/02_tasks has them. Rows are forgotten when the study's code or the tiny base's weights change.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import argparse
 import sys
-from dataclasses import asdict
 
 import pandas as pd
 
-from triptych import paths
-
-SEEDS = range(5)
-SPLIT = "val"
+SEEDS = [0, 1, 2, 3, 4]
+SIZES, CURVE_SEEDS, TEST_ITEMS = [60, 300], [0, 1], 400  # the defaults of ft_dojo/02_tasks
 
 
-def rows() -> pd.DataFrame:
-    """One row a task and seed: chance, and normalised score and CPU seconds of each arm."""
-    from triptych.ft_dojo import comparison, tasks, tiny
+def rows(curves: bool = False, share: tuple[int, int] = (0, 1), minutes: float | None = None) -> pd.DataFrame:
+    """One row a task, seed and arm, on test; those that are missing are measured."""
+    from triptych.ft_dojo import sweep, tasks, tiny
 
     base = tiny.base(tiny.TinySpec())
-    study = paths.root() / "lib" / "triptych" / "ft_dojo"
-    files = [*sorted((study / "tasks").glob("*.py")), *sorted(study.glob("*.py"))]
-    digest = hashlib.sha256(base.sha256.encode() + b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
-    kept = paths.cache() / "ft_dojo" / f"sweep-{digest}.jsonl"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    known = [json.loads(line) for line in kept.read_text("utf-8").splitlines()] if kept.exists() else []
-    done = {(row["task"], row["seed"]) for row in known}
-    for seed in SEEDS:
-        for recipe in tasks.recipes():
-            if (recipe.id, seed) in done:
-                continue
-            task = tasks.make(recipe.id, seed, {"select": 1, "test": 1})
-            row = asdict(comparison.arms(base, task, tiny.FINE_TUNE.but(seed=seed), SPLIT))
-            with kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            known.append(row)
-            print(recipe.id, seed, {arm: round(value, 1) for arm, value in row["normalised"].items()}, file=sys.stderr)
-    return pd.DataFrame(
-        [
-            {"task": row["task"], "seed": row["seed"], "chance": row["chance"], **row["normalised"]}
-            | {f"{arm} CPU-s": value for arm, value in row["seconds"].items()}
-            for row in known
-            if row["seed"] in SEEDS
-        ]
-    )
+    kept = sweep.kept_file(base)
+    names = [recipe.id for recipe in tasks.recipes()]
+    cells = sweep.design(names, SEEDS, SIZES if curves else [], CURVE_SEEDS, TEST_ITEMS)
+    for cell in sweep.run(base, cells[share[0] :: share[1]], kept, minutes and 60 * minutes):
+        print(cell.name, file=sys.stderr, flush=True)
+    missing = sum(not sweep.is_known(cell, kept) for cell in cells)
+    if missing:
+        raise SystemExit(f"{missing} of {len(cells)} cells are not measured yet")
+    return sweep.table(cells, kept)
+
+
+def gaps(one: str, other: str) -> pd.DataFrame:
+    """How much better one arm is than another: mean and 95 % interval over seeds, for each task."""
+    from triptych.ft_dojo import draw_tasks
+
+    return draw_tasks.gaps(rows(), one, other)
 
 
 if __name__ == "__main__":
-    table = rows()
-    print(table.drop(columns="seed").groupby("task", sort=False).mean().round(2).to_string())
-    gap = table.assign(gap=table["oracle"] - table["default"]).groupby("task", sort=False)["gap"]
-    print(gap.agg(["mean", "std", "min"]).round(1).to_string())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--share", default="0/1", help="which cells: 0/2 for every second, from the first")
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--curves", action="store_true")
+    chosen = parser.parse_args()
+    first, of = map(int, chosen.share.split("/"))
+    made = rows(chosen.curves, (first, of), chosen.minutes)
+
+    from triptych.ft_dojo import draw_tasks
+
+    print(draw_tasks.in_band(made[made["rows"] == 0]).round(1).to_string())
+    print(gaps("clean", "default").round(1).to_string())

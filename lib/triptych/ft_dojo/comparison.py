@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from triptych.errors import ParameterError
 from triptych.ft_dojo import evaluate, language_models, trainer
 from triptych.ft_dojo.evaluate import Accuracy
-from triptych.ft_dojo.tasks import Task
+from triptych.ft_dojo.tasks import Sample, Task
 from triptych.ft_dojo.tiny import Base
 from triptych.ft_dojo.trainer import OnStep, TrainRun, TrainSpec
 
@@ -45,9 +46,17 @@ def tiny(base: Base, task: Task, spec: TrainSpec, split: str = "test", on_step: 
     return Comparison("tiny", spec.seed, before, score(), run)
 
 
+ARMS = {
+    "base": "untrained",
+    "default": "all public rows as they stand",
+    "clean": "the same rows before they were damaged",
+    "oracle": "the public rows, repaired or left out by one who knows the damage",
+}
+
+
 @dataclass(frozen=True)
 class Arms:
-    """One task and seed: scores in [0, 1] on a split, by what the tiny base was trained on (`base`: on nothing).
+    """One task and seed: scores in [0, 1] on a split, by what the tiny base was trained on (see ARMS).
 
     `normalised` says the same in points above chance; `seconds` is measured CPU time of training and scoring.
     """
@@ -60,27 +69,40 @@ class Arms:
     seconds: dict[str, float]
 
 
-def arms(base: Base, task: Task, spec: TrainSpec, split: str = "val") -> Arms:
-    """The tiny base untrained, trained on all public rows as they stand, and on the oracle's, at one budget."""
+def samples(task: Task, arm: str) -> list[Sample]:
+    """What an arm is trained on. Raises ParameterError for an arm that is not in ARMS."""
+    if arm == "default":
+        return task.default_samples()
+    if arm == "clean":
+        return [Sample(item.prompt, item.completion(item.answer)) for item in task.splits["train"]]
+    if arm == "oracle":
+        return task.oracle_samples()
+    if arm == "base":
+        return []
+    raise ParameterError(f"no arm is called {arm!r}", f"arms: {', '.join(ARMS)}")
+
+
+def arms(
+    base: Base, task: Task, spec: TrainSpec, split: str = "val", names: Sequence[str] = tuple(ARMS), rows: int = 0
+) -> Arms:
+    """The tiny base trained on what each arm is given, at one budget; with `rows`, on the first so many of it."""
     tokenizer, items = base.tokenizer(), task.splits[split]
-    data = {"base": None, "default": task.default_samples(), "oracle": task.oracle_samples()}
     score: dict[str, float] = {}
     seconds: dict[str, float] = {}
-    for name, samples in data.items():
-        model = base.load()
+    for name in names:
+        model, given = base.load(), samples(task, name)[: rows or None]
         started = time.process_time()
-        if samples is not None:
-            examples = [trainer.encode(sample.prompt, sample.completion, tokenizer) for sample in samples]
+        if given:
+            examples = [trainer.encode(sample.prompt, sample.completion, tokenizer) for sample in given]
             model, _ = trainer.train(model, examples, spec)
         score[name] = task.score(evaluate.answers(model, tokenizer, items), split)
         seconds[name] = time.process_time() - started
-    chance = task.chance(split)
     return Arms(
         task=task.id,
         seed=task.seed,
-        chance=chance,
+        chance=task.chance(split),
         score=score,
-        normalised={name: 100 * (value - chance) / (1 - chance) for name, value in score.items()},
+        normalised={name: task.normalised(value, split) for name, value in score.items()},
         seconds=seconds,
     )
 

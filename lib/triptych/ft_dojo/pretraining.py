@@ -3,13 +3,13 @@
 A real base model has met a domain's words and sub-skills but not a benchmark's items. So has this one: a statement is a
 sum, a line of a ledger, where a part is found, what a piece of SMILES becomes, or what a small table says. None asks a
 question, none uses a task's template or the word "answer" that starts a reply, and its pieces of SMILES are cut from
-NCI molecules that are too long for any task.
+NCI molecules that are too long for any task. The words of the answers (`true`, `obvious`, `B`) are known from them.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -54,11 +54,14 @@ SHOWN = {
 HIGHER = {"up": ("raise", "higher", "more"), "down": ("reduce", "lower", "less")}
 # What joins a statement's parts, and what only statements use.
 WORDS = (
-    "minus", "plus", "times", "equals", "is", "now", "both", "none", "apart", "these", "are", "at", "seek", "found",
-    "gives", "copied", "before", "into", "so", "agrees", "differs", "of", "as", "note", ";", ",",
+    "minus", "plus", "times", "equals", "is", "now", "both", "these", "are", "at", "seek", "found",
+    "gives", "copied", "before", "into", "so", "of", "as", "note", ";", ",",
 )  # fmt: skip
 FILLED = 0.3  # share of statements with other words among the ones that matter
 MOST_FILLERS = 5
+# How statements end, by share: in their cue, or with more words, then "gives" or a colon, or an echo after a colon.
+FORMS = {"plain": 0.3, "gives": 0.2, "colon": 0.15, "echo": 0.35}
+BARE = 0.5  # share without a cue, where that is possible, of those that do not end in it
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,15 @@ class Statement:
     inferred: tuple[int, ...]
 
 
-def texts(rng: random.Random, longest: int) -> Iterator[list[Statement]]:
-    """Endless texts of at most `longest` words, each of some statements of different kinds.
+def texts(
+    rng: random.Random, longest: int, weights: Mapping[Callable[[random.Random], Statement], int] | None = None
+) -> Iterator[list[Statement]]:
+    """Endless texts of at most `longest` words, each of some statements of different kinds, drawn by weight.
 
     No kind comes twice, so that a name looked up in one statement has no other value in the statement before it.
     """
     while True:
-        kinds = dict(KINDS)
+        kinds = dict(weights or KINDS)
         text: list[Statement] = []
         length = 0
         while kinds:
@@ -89,6 +94,18 @@ def texts(rng: random.Random, longest: int) -> Iterator[list[Statement]]:
         yield text
 
 
+def late_texts(rng: random.Random, longest: int) -> Iterator[list[Statement]]:
+    """The same with the weights of the last part, in which the ledgers that would be forgotten come more often."""
+    return texts(rng, longest, {**KINDS, **LATE_KINDS})
+
+
+def repetitions(rng: random.Random, longest: int) -> Iterator[list[Statement]]:
+    """Endless texts of random words said twice: the second time each follows from the first."""
+    while True:
+        said = rng.sample(_all_words(), rng.randint(longest // 6, longest // 2))
+        yield [Statement((*said, *said), tuple(range(len(said) + 1, 2 * len(said))))]
+
+
 def words() -> set[str]:
     """Every word of the tasks and of the mixture, numbers aside."""
     nouns = {word for rows in NOUNS.values() for row in rows for phrase in row for word in phrase.split()}
@@ -97,13 +114,29 @@ def words() -> set[str]:
     return {word for word in {*nouns, *cues, *known, *WORDS} if not word.isdigit()}
 
 
-def told(rng: random.Random, parts: Sequence[str], cue: str, result: str) -> Statement:
-    """`parts` in their order, other words of the tasks among them now and then, then what they imply."""
+def told(
+    rng: random.Random, parts: Sequence[str], cue: str, result: str, bare: str | None = None, colon: bool = True
+) -> Statement:
+    """`parts` in their order, other words of the tasks among them now and then, then what they imply.
+
+    Only in some statements the cue, what is asked for, is the last thing said. In others more words follow, and
+    "gives" or a colon; where the parts alone tell what can be asked, `bare` stands for the cue in half of these.
+    A colon is where the tasks' answers stand. So that an untrained base does not answer there, the first word is said
+    again after most colons, and after all of them without `colon`.
+    """
     mixed = list(parts)
     if rng.random() < FILLED:
         for word in rng.choices(_fillers(), k=rng.randint(1, MOST_FILLERS)):
             mixed.insert(rng.randint(0, len(mixed)), word)
-    start = " ".join([*mixed, ";", cue]).split()
+    said, more = [cue], rng.choices(_fillers(), k=rng.randint(0, MOST_FILLERS))
+    form = rng.choices(list(FORMS), list(FORMS.values()))[0]
+    if form != "plain":
+        if bare is not None and rng.random() < BARE:
+            said = [bare]
+        said += [*more, ":" if form == "echo" or (form == "colon" and colon) else "gives"]
+    if form == "echo":
+        result = " ".join(mixed).split()[0]
+    start = " ".join([*mixed, ";", *said]).split()
     end = [*result.split(), "."]
     return Statement((*start, *end), tuple(range(len(start), len(start) + len(end))))
 
@@ -130,7 +163,7 @@ def arithmetic(rng: random.Random) -> Statement:
     """`12 minus 5 equals 7 .`"""
     concept = rng.choice(finance.CONCEPTS)
     a, b = rng.choice(concept.amounts())
-    return told(rng, (f"{a} {concept.operation} {b}",), "equals", str(concept.answer(a, b)))
+    return told(rng, (f"{a} {concept.operation} {b}",), "equals", str(concept.answer(a, b)), bare="", colon=False)
 
 
 def chain(rng: random.Random) -> Statement:
@@ -140,13 +173,13 @@ def chain(rng: random.Random) -> Statement:
     right = str(problem.answer(a, b, c))
     first, second = {"left": ("plus", "minus"), "more": ("plus", "plus"), "groups": ("times", "plus")}[problem.name]
     if rng.random() < 0.4:
-        return told(rng, (f"{a} {first} {b} {second} {c}",), "equals", right)
+        return told(rng, (f"{a} {first} {b} {second} {c}",), "equals", right, bare="")
     verbs = {"plus": MORE, "minus": LESS, "times": ("each",)}
     parts = [str(a), *(
         rng.choice([f"{verb} {number}", f"{number} {verb}"])
         for verb, number in ((rng.choice(verbs[first]), b), (rng.choice(verbs[second]), c))
     )]  # fmt: skip
-    return told(rng, parts, "now", right)
+    return told(rng, parts, "now", right, bare="")
 
 
 def ledger(rng: random.Random) -> Statement:
@@ -156,7 +189,7 @@ def ledger(rng: random.Random) -> Statement:
     first, second, third = rng.choice(NOUNS[concept.operation])
     parts = [rng.choice([f"{name} {amount}", f"{amount} {name}"]) for name, amount in ((first, a), (second, b))]
     rng.shuffle(parts)
-    return told(rng, (parts[0], ",", parts[1]), f"{third} is", str(concept.answer(a, b)))
+    return told(rng, (parts[0], ",", parts[1]), f"{third} is", str(concept.answer(a, b)), bare="", colon=False)
 
 
 def located(rng: random.Random) -> Statement:
@@ -180,20 +213,22 @@ def paired(rng: random.Random) -> Statement:
 
 
 def related(rng: random.Random) -> Statement:
-    """`seek lens fan A fan coil B lens belt ; these are apart .`: together, apart, or not both there."""
+    """`seek lens fan A fan coil B lens belt ; these are obvious .`: what patent law says of parts that lie together
+    (anticipated), apart (obvious), or not both there (allowed)."""
     pair = rng.sample(patent.PARTS, 2)
     shelves = _shelves(rng, 2, pair)
-    result = rng.choice(("together", "apart", "none"))
+    allowed, together, apart = patent.VERDICTS
+    result = rng.choice((allowed, together, apart))
     one, other = rng.sample(range(2), 2)
-    if result == "together":
+    if result == together:
         shelves[one] = rng.sample(pair, 2)
     else:
         shelves[one][rng.randrange(patent.DOCUMENT_SIZE)] = pair[0]
-        if result == "apart":
+        if result == apart:
             shelves[other][rng.randrange(patent.DOCUMENT_SIZE)] = pair[1]
         else:
             pair = rng.sample(pair, 2)
-    return _searched(rng, pair, shelves, "these are", result)
+    return _searched(rng, pair, shelves, "these are", result, colon=False)
 
 
 def _shelves(rng: random.Random, count: int, without: Sequence[str]) -> list[list[str]]:
@@ -202,11 +237,16 @@ def _shelves(rng: random.Random, count: int, without: Sequence[str]) -> list[lis
 
 
 def _searched(
-    rng: random.Random, sought: Sequence[str], shelves: Sequence[Sequence[str]], cue: str, result: str
+    rng: random.Random,
+    sought: Sequence[str],
+    shelves: Sequence[Sequence[str]],
+    cue: str,
+    result: str,
+    colon: bool = True,
 ) -> Statement:
     parts = [f"{rng.choice(('seek', 'claim'))} {' '.join(sought)}"]
     parts += [f"{letter} {' '.join(shelf)}" for letter, shelf in zip(tasks.LABELS, shelves, strict=False)]
-    return told(rng, parts, cue, result)
+    return told(rng, parts, cue, result, bare="", colon=colon)
 
 
 def counted(rng: random.Random) -> Statement:
@@ -261,8 +301,9 @@ def looked_up(rng: random.Random) -> Statement:
     if rng.random() < 0.3:
         return told(rng, (_lines(names, values),), f"{names[one]} is", str(values[one]))
     same = rng.random() < 0.5
-    named = rng.choice(("so {} {}", "so {1} of {0}")).format(names[one], values[one if same else other])
-    return told(rng, (_lines(names, values),), named, "agrees" if same else "differs")
+    named = rng.choice(("{} {}", "{1} of {0}", "{1} {0}")).format(names[one], values[one if same else other])
+    truth = "true" if same else "false"
+    return told(rng, (_lines(names, values),), f"so {named}", truth, bare=named, colon=False)
 
 
 def combined(rng: random.Random) -> Statement:
@@ -303,9 +344,15 @@ def charted(rng: random.Random) -> Statement:
 
 def echoed(rng: random.Random) -> Statement:
     """`west coil 7 note : west .`: a colon that starts with what the text started with."""
-    pool = (*table.NAMES, *patent.PARTS, *finance.WHO, *math.PEOPLE, *map(str, range(31)))
-    chosen = rng.sample(pool, rng.randint(2, 8))
+    chosen = rng.sample(_all_words(), rng.randint(2, 8))
     return told(rng, (*chosen, "."), f"{rng.choice(('note', 'found', 'is'))} :", chosen[0])
+
+
+@cache
+def _all_words() -> tuple[str, ...]:
+    """Every word but those that join a statement's parts or an item's: what can be echoed, or said twice."""
+    numbers = (str(amount) for amount in range(finance.LARGEST + 1))
+    return tuple(sorted({*words(), *numbers} - {";", ".", ":", ",", "?"}))
 
 
 def _piece(rng: random.Random, longest: int) -> list[str]:
@@ -331,12 +378,15 @@ KINDS: dict[Callable[[random.Random], Statement], int] = {
     ledger: 4,
     located: 5,
     paired: 5,
-    related: 4,
+    related: 6,
     counted: 2,
-    rewritten: 4,
+    rewritten: 5,
     tabled: 4,
-    looked_up: 5,
+    looked_up: 7,
     combined: 6,
     charted: 1,
     echoed: 1,
 }
+LATE_KINDS = {arithmetic: 5, ledger: 12}
+# The parts of pretraining, in turn.
+PARTS = {"opening": repetitions, "main": texts, "late": late_texts}

@@ -53,11 +53,11 @@ def test_a_trained_model_answers_what_it_was_trained_on() -> None:
     assert evaluate.greedy(model, tokenizer, prompts) == ["C C ( O ) C", "7"]
 
 
-def test_arms_are_one_budget_on_three_kinds_of_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arms_are_one_budget_on_four_kinds_of_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path))
     task = tasks.make("table_fact_checking", 0, SIZES)
     done = comparison.arms(tiny.base(SMALL), task, trainer.train_spec(steps=3, batch=8))
-    assert list(done.score) == ["base", "default", "oracle"]
+    assert list(done.score) == list(comparison.ARMS)
     for arm, score in done.score.items():
         assert 0 <= score <= 1
         assert done.normalised[arm] == pytest.approx(task.normalised(score, "val"))

@@ -16,26 +16,36 @@ from triptych.ft_dojo.tasks import chemistry, molecules, patent, table
 
 
 def _sample(kind: str = "", count: int = 400, seed: int = 5) -> list[pretraining.Statement]:
-    """Statements of one kind, or of the mixture."""
+    """Statements of one kind, echoes left out, or of the mixture."""
     rng = random.Random(seed)
     if kind:
-        return [getattr(pretraining, kind)(rng) for _ in range(count)]
+        return [made for _ in range(count) if not _echoes(made := getattr(pretraining, kind)(rng))]
     texts = pretraining.texts(rng, tiny.ROW)
     return list(itertools.islice((statement for text in texts for statement in text), count))
 
 
+def _echoes(statement: pretraining.Statement) -> bool:
+    """Whether a statement ends in its first word, after a colon."""
+    start = statement.inferred[0]
+    return statement.words[start - 1] == ":" and statement.words[start] == statement.words[0]
+
+
 def _told(statement: pretraining.Statement) -> tuple[list[str], list[str], list[str]]:
-    """Words before the semicolon, cue, and what follows without its full stop."""
+    """Words before the semicolon, cue without words that stand for nothing, and what follows without its full stop."""
     start = statement.inferred[0]
     words = list(statement.words)
     cut = words.index(";")
-    return words[:cut], words[cut + 1 : start], words[start:-1]
+    empty = {*pretraining._fillers(), "gives"}
+    return words[:cut], [word for word in words[cut + 1 : start] if word not in empty], words[start:-1]
 
 
 def test_no_statement_has_a_tasks_question_or_answer_format() -> None:
     statements = _sample(count=4000)
     told = {word for statement in statements for word in statement.words}
-    assert not told & {"answer", "?", "mark", "aggregate", "true", "false", *patent.VERDICTS} - {"?"}
+    assert "answer" not in told
+    inferring = [statement for statement in statements if not _echoes(statement) and "note" not in statement.words]
+    after = {word for statement in inferring for word in statement.words[statement.inferred[0] :]}
+    assert not after & {"mark", "aggregate"}
     texts = " ".join(" ".join(statement.words) for statement in statements if "?" not in statement.words)
     # Five words in a row of any wording, what is filled in aside, would be a piece of an item.
     for recipe in tasks.recipes():
@@ -61,11 +71,20 @@ def test_a_text_holds_no_kind_twice_and_fits() -> None:
         assert len(looked_up) <= 3  # located, paired and echoed
 
 
+def test_after_most_colons_the_first_word_is_said_again_and_after_all_where_tasks_have_options() -> None:
+    """Answers of tasks stand after a colon: the base must not have learned to give them there."""
+    rng = random.Random(1)
+    for kind, all_of_them in ((pretraining.related, True), (pretraining.ledger, True), (pretraining.chain, False)):
+        ended = [made for _ in range(1500) if (made := kind(rng)).words[made.inferred[0] - 1] == ":"]
+        echoes = sum(map(_echoes, ended)) / len(ended)
+        assert echoes == 1 if all_of_them else 0.6 < echoes < 0.8
+
+
 def test_sums_are_true() -> None:
     operations = {"minus": int.__sub__, "plus": int.__add__, "times": int.__mul__}
     for statement in _sample("arithmetic") + [s for s in _sample("chain") if "equals" in s.words]:
         before, cue, result = _told(statement)
-        assert cue == ["equals"]
+        assert cue in (["equals"], [])
         meant = [word for word in before if word.isdigit() or word in operations]
         total = int(meant[0])
         for operation, number in zip(meant[1::2], meant[2::2], strict=True):
@@ -99,9 +118,9 @@ def test_what_is_said_of_shelves_is_true(kind: str) -> None:
             assert result == [letter for letter, parts in shelves.items() if sought <= parts]
         else:
             if any(sought <= parts for parts in shelves.values()):
-                right = "together"
+                right = "anticipated"
             else:
-                right = "apart" if sought <= set().union(*shelves.values()) else "none"
+                right = "obvious" if sought <= set().union(*shelves.values()) else "allowed"
             assert result == [right]
         seen.update(result)
     assert len(seen) >= 3
@@ -117,9 +136,9 @@ def test_what_is_said_of_tables_is_true() -> None:
                 assert cells[result[0]] == max(cells.values())
             elif set(cue) & set(pretraining.LOW):
                 assert cells[result[0]] == min(cells.values())
-            elif "so" in cue:
+            elif result[0] in ("true", "false"):
                 (claimed,) = (int(word) for word in cue if word.isdigit())
-                assert result == ["agrees" if named == [claimed] else "differs"]
+                assert result == ["true" if named == [claimed] else "false"]
             elif kind == "looked_up":
                 assert result == [str(named[0])]
             elif set(cue) & set(pretraining.TOGETHER):
@@ -179,6 +198,38 @@ def test_tokenizer_gives_one_token_a_word() -> None:
     ids = tokenizer("profit is 7 .")["input_ids"]
     assert tokenizer.convert_ids_to_tokens(ids) == ["<bos>", "profit", "is", "7", "."]
     assert tokenizer("zebra", add_special_tokens=False)["input_ids"] == [tokenizer.unk_token_id]
+
+
+def test_repetitions_are_random_words_said_twice() -> None:
+    known = set(vocabulary.words())
+    for (statement,) in itertools.islice(pretraining.repetitions(random.Random(0), 63), 200):
+        half = len(statement.words) // 2
+        assert statement.words[:half] == statement.words[half:]
+        assert len(set(statement.words)) == half >= 8
+        assert len(statement.words) <= 63
+        assert set(statement.words) <= known
+        # The first word of the second time follows from nothing.
+        assert statement.inferred == tuple(range(half + 1, 2 * half))
+
+
+def test_the_late_part_has_the_same_kinds_and_more_ledgers() -> None:
+    def share(part: str) -> float:
+        texts = list(itertools.islice(pretraining.PARTS[part](random.Random(3), 63), 600))
+        cues = [set(_told(statement)[1]) for text in texts for statement in text]
+        assert any("found" in cue for cue in cues)
+        return sum(bool(cue & {"profit", "gain", "total", "left", "payment"}) for cue in cues) / len(cues)
+
+    assert share("late") > 1.5 * share("main")
+
+
+def test_pretraining_has_three_parts_whose_steps_add_up() -> None:
+    spec = tiny.TinySpec(train=tiny.PRETRAIN.but(steps=76, batch=2))
+    made = tiny.parts(spec)
+    assert [part.steps for part, _ in made] == [2, 59, 15]
+    assert [len(rows) for _, rows in made] == [4, 118, 30]
+    assert made[2][0].learning_rate == tiny.LATE_RATE * made[1][0].learning_rate
+    assert not {row.ids for _, rows in made[:1] for row in rows} & {row.ids for _, rows in made[1:] for row in rows}
+    assert [part.steps for part, _ in tiny.parts(tiny.TinySpec(train=tiny.PRETRAIN.but(steps=4)))] == [3, 1]
 
 
 def test_rows_are_texts_with_their_inferred_words_as_targets() -> None:

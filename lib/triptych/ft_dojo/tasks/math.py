@@ -32,7 +32,7 @@ class Problem:
         return {"left": a + b - c, "more": a + b + c, "groups": a * b + c}[self.name]
 
     def triples(self) -> list[tuple[int, int, int]]:
-        """All (a, b, c) whose answer is from 0 to 30."""
+        """All (a, b, c) whose answer is from 0 to LARGEST."""
         found = [(a, b, c) for a in self.a for b in self.b for c in self.c]
         return [triple for triple in found if 0 <= self.answer(*triple) <= LARGEST]
 

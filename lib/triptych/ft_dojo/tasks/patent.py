@@ -87,7 +87,7 @@ _JUDGE = grid(
 def _draft(kind: str, claim: Sequence[str], documents: Sequence[Sequence[str]], answer: str, choice: bool) -> Draft:
     texts = [" ".join(parts) for parts in documents]
     fill = {"x": " ".join(claim), **dict(zip("abcd", texts, strict=False))}
-    options = () if not choice else LABELS if kind == "identify" else VERDICTS
+    options = VERDICTS if choice else ()
     # The order of documents and elements does not matter: a shuffled copy is the same item.
     key = "/".join([" ".join(sorted(claim)), *sorted(" ".join(sorted(parts)) for parts in documents)])
     return Draft(kind, (fill["x"], *texts), fill, answer, options, key)
@@ -113,12 +113,13 @@ def _draw_paragraph(rng: random.Random, allowed: Allowed, turn: int) -> Draft | 
     right = turn % 4
     filler = _others(rng, claim, 4 * DOCUMENT_SIZE)
     documents = [filler[DOCUMENT_SIZE * place :][:DOCUMENT_SIZE] for place in range(4)]
-    # Two paragraphs disclose half of the claim: one element is not enough to find the right one.
-    for part, place in zip(claim, rng.sample([place for place in range(4) if place != right], 2), strict=True):
+    # The other paragraphs disclose half of the claim: one element is not enough to find the right one.
+    halves = rng.sample([*claim, rng.choice(claim)], 3)
+    for part, place in zip(halves, [place for place in range(4) if place != right], strict=True):
         documents[place][rng.randrange(DOCUMENT_SIZE)] = part
     documents[right] = rng.sample(claim, 2)
     places = {"claim": claim, **dict(zip(LABELS, documents, strict=True))}
-    return _draft("identify", claim, documents, paragraph(places), choice=True)
+    return _draft("identify", claim, documents, paragraph(places), choice=False)
 
 
 def _draw_verdict(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:

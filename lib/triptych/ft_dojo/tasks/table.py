@@ -1,6 +1,6 @@
 """Four table tasks, in the manner of TableInstruct: data analysis, fact checking, numerical reasoning, visualisation.
 
-Tables have two or three rows of single digits, written out as text. The splits share neither wordings nor tables.
+Tables have three to five rows of single digits, written out as text. The splits share neither wordings nor tables.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from triptych.ft_dojo.tasks.recipe import Allowed, Draft, Recipe, grid
 NAMES = ("north", "south", "east", "west", "coast", "hills", "lakes", "woods")
 VALUES = ("votes", "goals", "sales", "visits")
 CATEGORIES = ("team", "month", "region", "shop")
-ROWS = 3  # of a table; NUMBERS for numerical reasoning, which would otherwise be looking up and reckoning at once
-NUMBERS = 2
+ROWS = 3  # of a table that a fact is checked in; more make data analysis and numerical reasoning harder
+ANALYSED = 5
+NUMBERS = 4
 LARGEST = 9
 # What a chart shows, and the mark that shows it.
+BY_PLACE = 0.5
 MARKS = {"compare": "bar", "trend": "line", "share": "pie", "relation": "point"}
 AGGREGATES = {"total": "sum", "average": "mean", "number": "count", "peak": "max"}
 
@@ -49,7 +51,7 @@ def cells(question: str) -> dict[str, int]:
 
 
 def _draw_analysis(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:
-    names, values = _table(rng, distinct=True)
+    names, values = _table(rng, distinct=True, rows=ANALYSED)
     kind = rng.choice(("most", "least"))
     right = values.index(max(values) if kind == "most" else min(values))
     fill = {"table": _text(names, values), "value": rng.choice(VALUES)}
@@ -84,7 +86,10 @@ def _draw_chart(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None
     names = rng.sample([*VALUES, *CATEGORIES], 4)
     x, y = rng.sample(names, 2)
     word = rng.choice(tuple(AGGREGATES))
-    fill = {"columns": " ".join(names), "x": x, "y": y, "how": word}
+    # A column at either end is told by its place as often as by its name.
+    ends = {names[0]: "first column", names[-1]: "last column"}
+    told = ends.get(x, x) if rng.random() < BY_PLACE else x
+    fill = {"columns": " ".join(names), "x": told, "y": y, "how": word}
     answer = f"mark {MARKS[kind]} x {x} y {y} aggregate {AGGREGATES[word]}"
     return Draft(kind, (kind, x, y, word, fill["columns"]), fill, answer)
 
@@ -171,7 +176,7 @@ def _templates(*kinds: str) -> dict[str, tuple[str, ...]]:
     return {kind: grid(_LEADS, _ASK[kind]) for kind in kinds}
 
 
-_CHART_WORDS = ("mark", "x", "y", "aggregate", "chart")
+_CHART_WORDS = ("mark", "x", "y", "aggregate", "chart", "first", "last", "column")
 _NUMBERS = tuple(str(number) for number in range(2 * LARGEST + 1))
 _WORDS = (*NAMES, *VALUES, *_NUMBERS)
 
