@@ -293,8 +293,8 @@ def cells(names: Sequence[str], seeds: Sequence[int], causes: Sequence[str]) -> 
 
 def harmful(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases whose planted cause does harm, or that have none."""
-    weak: Any = rows.groupby(["task", "seed", "cause"])["harm"].transform("max") < HARM
-    kept: Any = rows[(rows["cause"] == NONE) | ~weak]
+    harm: Any = rows.groupby(["task", "seed", "cause"])["harm"].transform("max")
+    kept: Any = rows[(rows["cause"] == NONE) | ~(harm < HARM)]
     return kept
 
 
