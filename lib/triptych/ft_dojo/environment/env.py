@@ -31,7 +31,8 @@ class DojoEnv(gymnasium.Env[Observation, str]):
     An action is the JSON of `actions` (ASCII: other characters as escapes). An observation holds `step`, `left` (what
     may still be spent, in the order of `SUMMED`) and `message`, the outcome as JSON, or the instruction after a reset.
     The reward is 0 until a model is submitted, then its normalised test score over 100. `info["outcome"]` is the typed
-    Outcome; it is never truncated, `message` is.
+    Outcome; it is never truncated, `message` is. Both come without `measured` (it stays in the run's side file), so that
+    the same actions give the same episode.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012  (gymnasium declares it so)
@@ -78,10 +79,11 @@ class DojoEnv(gymnasium.Env[Observation, str]):
         """Do one action; anything that is no action costs one and comes back as a `schema` error."""
         outcome: Outcome = self.session.step(action)
         left: dict[str, float] = outcome.left.model_dump()
-        message = json.dumps(outcome.model_dump(mode="json", exclude={"measured"}))
+        told = outcome.model_copy(update={"measured": None})
+        message = json.dumps(told.model_dump(mode="json", exclude={"measured"}))
         ended = outcome.action in ("submit", "stop") and outcome.ok
         observation = _observation(outcome.step, left, message)
-        return observation, float(outcome.reward), ended, outcome.done and not ended, {"outcome": outcome}
+        return observation, float(outcome.reward), ended, outcome.done and not ended, {"outcome": told}
 
     def render(self) -> None:
         """Nothing to draw: trajectories are read from the journal."""

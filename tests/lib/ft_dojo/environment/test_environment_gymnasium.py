@@ -46,6 +46,7 @@ def test_rewards_come_with_a_submission_only(env: DojoEnv) -> None:
     seen, reward, terminated, truncated, info = env.step('{"kind": "inspect", "path": "public/train.jsonl"}')
     assert (reward, terminated, truncated) == (0.0, False, False)
     assert seen["step"] == 1 and info["outcome"].ok and env.observation_space.contains(seen)
+    assert info["outcome"].measured is None  # clocks differ where nothing else does
     _, reward, terminated, truncated, info = env.step('{"kind": "submit", "model": "base"}')
     assert terminated and not truncated
     assert reward == pytest.approx(info["outcome"].result["normalised"] / 100, abs=1e-5)
