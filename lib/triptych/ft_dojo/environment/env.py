@@ -31,8 +31,8 @@ class DojoEnv(gymnasium.Env[Observation, str]):
     An action is the JSON of `actions` (ASCII: other characters as escapes). An observation holds `step`, `left` (what
     may still be spent, in the order of `SUMMED`) and `message`, the outcome as JSON, or the instruction after a reset.
     The reward is 0 until a model is submitted, then its normalised test score over 100. `info["outcome"]` is the typed
-    Outcome; it is never truncated, `message` is. Both come without `measured` (it stays in the run's side file), so that
-    the same actions give the same episode.
+    Outcome; it is never truncated, `message` is. Both come without `measured`, which is in the
+    run's side file, so that the same actions give the same episode.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012  (gymnasium declares it so)
