@@ -89,7 +89,9 @@ class Stage:
             current = facts["key"] == keys.recorded_key(self.spec)
             if current or self.profile == "quick":
                 age = "" if current else ", older than the code"
-                self.note("recorded", f"{name} replayed from a full run of {facts['date']}{age}")
+                usual = str(facts.get("command")).startswith("make figures PROFILE=full")
+                origin = "a full run" if usual else f"`{facts.get('command')}`"
+                self.note("recorded", f"{name} replayed from {origin} of {facts['date']}{age}")
                 self._made["recorded"][name] = {part: facts[part] for part in ("sha256", "key")}
                 return tables.read(committed)
             print(f"{name}: recorded on {facts['date']} and older than the code; computing it again")

@@ -105,6 +105,16 @@ def stale(checkout, profile) -> bool:
     return "ft_dojo/03_third" in checkout.would_run("STUDY=ft_dojo", f"PROFILE={profile}")
 
 
+def test_a_record_that_another_command_made_says_which(recording):
+    assert run(recording, "full").returncode == 0
+    assert recording.triptych("keep", "ft_dojo/03_third").returncode == 0
+    record = recording.root / "notebooks/ft_dojo/recorded/03_third/rows.json.record.json"
+    about = json.loads(record.read_text())
+    record.write_text(json.dumps({**about, "command": "python -m some.module --keep"}))
+    assert run(recording, "quick").returncode == 0
+    assert "recorded: rows.json replayed from `python -m some.module --keep`" in caption(recording, "quick")
+
+
 def test_smoke_computes_and_says_that_it_is_small(recording):
     assert run(recording, "smoke").returncode == 0
     assert "smaller: smoke profile" in caption(recording, "smoke")
