@@ -143,6 +143,12 @@ def attack_table(duels: Iterable[Duel]) -> pd.DataFrame:
     )
 
 
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's rows for JSON, which knows no NaN: what was not scored is None."""
+    plain: Any = table.astype(object)
+    return plain.where(table.notna(), None).to_dict("records")
+
+
 def honest_table(verdicts: Sequence[tuple[Honest, Verdict]]) -> pd.DataFrame:
     """One row an honest agent."""
     return pd.DataFrame(

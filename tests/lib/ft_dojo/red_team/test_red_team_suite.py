@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 
+import pandas as pd
 import pytest
 
 from triptych.ft_dojo.environment import conduct, sandbox
@@ -12,7 +14,7 @@ from triptych.ft_dojo.environment.weakness import Weakness
 from triptych.ft_dojo.red_team import scripts
 from triptych.ft_dojo.red_team.arena import Verdict
 from triptych.ft_dojo.red_team.honest import HONEST_AGENTS
-from triptych.ft_dojo.red_team.suite import ATTACKS, Duel, Suite, attack_table, honest_table, playable, weakened
+from triptych.ft_dojo.red_team.suite import ATTACKS, Duel, Suite, attack_table, honest_table, playable, records, weakened
 
 BY_NAME = {attack.name: attack for attack in ATTACKS}
 SOME = [
@@ -114,3 +116,9 @@ def test_the_interval_is_the_exact_one() -> None:
     assert duel.gain == pytest.approx(60)
     assert duel.interval == (pytest.approx(60 * (2 * low - 1)), pytest.approx(60))
     assert math.isclose(_duel([0] * 10, [1] * 6 + [0] * 4).interval[1], -duel.interval[0])
+
+
+def test_records_can_be_written_as_json_where_nothing_was_scored() -> None:
+    table = pd.DataFrame({"score": [50.0, None], "errors": ["", "killed"]})
+    written = json.loads(json.dumps(records(table), allow_nan=False))
+    assert written == [{"score": 50.0, "errors": ""}, {"score": None, "errors": "killed"}]
