@@ -1,8 +1,10 @@
 """The tiny base: a Llama of a few hundred thousand parameters that knows the tasks' words and sub-skills.
 
 Small enough that a sweep with seeds is affordable. It tests agents and environments, not models: its scores are no
-replication of anything the paper reports. Pretraining takes about ten minutes of one core, so the weights of the
-default spec lie beside this module with their record; `python -m triptych.ft_dojo.tiny` makes them again.
+replication of anything the paper reports. It could not learn to look things up from random weights within minutes, so
+the heads that do so are part of its first weights (`look_up`); what it looks up for what, it learns in pretraining.
+That takes about fourteen minutes of one core, so the weights of the default spec lie beside this module with their
+record; `python -m triptych.ft_dojo.tiny` makes them again.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from triptych import data, paths
 from triptych.errors import DataError
-from triptych.ft_dojo import pretraining, trainer, vocabulary
+from triptych.ft_dojo import look_up, pretraining, trainer, vocabulary
 from triptych.ft_dojo.trainer import Example, OnStep, TrainRun, TrainSpec
 
 if TYPE_CHECKING:
@@ -30,19 +32,28 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).with_name("tiny_base")
 WEIGHTS, RECORD = "model.safetensors", "record.json"
 ROW = 64  # tokens of one pretraining row: several statements, packed
-
-PRETRAIN = TrainSpec(steps=5500, batch=24, learning_rate=3e-3, warmup=100, weight_decay=0.01)
-FINE_TUNE = TrainSpec(steps=60, batch=32, learning_rate=4e-3, warmup=5)  # chosen on val
+PRETRAIN = TrainSpec(
+    steps=sum(part.steps for part in pretraining.PARTS.values()),
+    batch=24,
+    learning_rate=3e-3,
+    warmup=100,
+    weight_decay=0.01,
+)
+FINE_TUNE = TrainSpec(steps=50, batch=24, learning_rate=3e-3, warmup=25)  # chosen on tasks of seeds from 100 on
 
 
 class TinySpec(BaseModel):
-    """Shape and pretraining of the tiny base; with the code that uses it, all that decides its weights."""
+    """Shape and pretraining of the tiny base; with the code that uses it, all that decides its weights.
+
+    `train` is the whole of pretraining: its steps are shared out to three parts (see `parts`). A model without room for
+    the heads of `look_up` starts from random weights.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hidden: int = Field(default=80, ge=8)
-    layers: int = Field(default=4, ge=1)
-    heads: int = Field(default=5, ge=1)
+    hidden: int = Field(default=96, ge=8)
+    layers: int = Field(default=3, ge=1)
+    heads: int = Field(default=4, ge=1)
     feed_forward: int = Field(default=192, ge=8)
     train: TrainSpec = PRETRAIN
 
@@ -156,8 +167,10 @@ def recipe(spec: TinySpec) -> str:
 
 
 def rows_digest(spec: TinySpec) -> str:
-    """Sixteen hex digits of the first 300 rows that pretraining reads."""
-    return _digest(json.dumps([(row.ids, row.targets) for row in rows(300, spec.train.seed)]))
+    """Sixteen hex digits of the first rows of each part of pretraining."""
+    seed = spec.train.seed
+    found = [row for part in pretraining.PARTS for row in rows(200, seed, part)]
+    return _digest(json.dumps([(row.ids, row.targets) for row in found]))
 
 
 def _digest(*parts: str) -> str:
@@ -169,13 +182,13 @@ def key(spec: TinySpec) -> str:
     import torch
 
     parts = [spec.model_dump_json(), json.dumps(vocabulary.words()), str(torch.__version__)]
-    parts += [Path(module.__file__ or "").read_text("utf-8") for module in (pretraining, trainer)]
+    parts += [Path(module.__file__ or "").read_text("utf-8") for module in (look_up, pretraining, trainer)]
     parts.append(Path(__file__).read_text("utf-8"))
     return _digest(*parts)
 
 
 def build(spec: TinySpec) -> LlamaForCausalLM:
-    """The untrained model: Llama layers, tied embeddings, weights from the spec's seed."""
+    """The untrained model: Llama layers, tied embeddings, weights from the spec's seed, look-up laid out in them."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
@@ -185,6 +198,7 @@ def build(spec: TinySpec) -> LlamaForCausalLM:
         num_hidden_layers=spec.layers,
         num_attention_heads=spec.heads,
         max_position_embeddings=128,
+        rope_parameters={"rope_type": "default", "rope_theta": look_up.THETA},
         tie_word_embeddings=True,
         initializer_range=round(spec.hidden**-0.5, 3),  # the usual 0.02 is for wide models and starts far slower here
         pad_token_id=vocabulary.SPECIAL.index("<pad>"),
@@ -193,22 +207,49 @@ def build(spec: TinySpec) -> LlamaForCausalLM:
         use_cache=False,
     )
     with trainer.deterministic(spec.train.seed):
-        return LlamaForCausalLM(config)
+        model = LlamaForCausalLM(config)
+        if look_up.fits(config):
+            look_up.lay_out(model, vocabulary.words())
+    return model
 
 
 def pretrain(spec: TinySpec, on_step: OnStep | None = None) -> tuple[LlamaForCausalLM, TrainRun]:
-    """Train from nothing on the mixture of `pretraining`; no row is seen twice."""
+    """Train the built model on the parts of its pretraining in turn; no row is seen twice."""
     model = build(spec)
-    examples = rows(spec.train.steps_for(0) * spec.train.batch, spec.train.seed)
-    _, run = trainer.train(model, examples, spec.train, on_step)
-    return model, run
+    runs: list[TrainRun] = []
+    for train, examples in parts(spec):
+        done = sum(run.steps for run in runs)
+        _, run = trainer.train(model, examples, train, on_step and (lambda step, loss, d=done: on_step(d + step, loss)))
+        runs.append(run)
+    return model, TrainRun(
+        losses=[loss for run in runs for loss in run.losses],
+        steps=sum(run.steps for run in runs),
+        tokens=sum(run.tokens for run in runs),
+        parameters=runs[-1].parameters,
+        cpu_seconds=sum(run.cpu_seconds for run in runs),
+    )
 
 
-def rows(count: int, seed: int) -> list[Example]:
-    """`count` rows, each a text of ROW tokens at most that starts with `<bos>`."""
+def parts(spec: TinySpec) -> list[tuple[TrainSpec, list[Example]]]:
+    """The parts of pretraining, each with its own schedule and its rows, in proportion to the steps of `spec.train`.
+
+    A part too short for a step is left out.
+    """
+    scale, seed = spec.train.steps_for(0) / (PRETRAIN.steps or 1), spec.train.seed
+    made: list[tuple[TrainSpec, list[Example]]] = []
+    ends = [round(scale * end) for end in itertools.accumulate(part.steps for part in pretraining.PARTS.values())]
+    for (name, part), (start, end) in zip(pretraining.PARTS.items(), itertools.pairwise([0, *ends]), strict=True):
+        if end > start:
+            train = spec.train.but(steps=end - start, learning_rate=part.rate * spec.train.learning_rate)
+            made.append((train, rows((end - start) * train.batch, seed, name)))
+    return made
+
+
+def rows(count: int, seed: int, part: str = "skills") -> list[Example]:
+    """`count` rows of a part, each a text of ROW tokens at most that starts with `<bos>`."""
     ids = {word: index for index, word in enumerate(vocabulary.words())}
     made: list[Example] = []
-    for text in itertools.islice(pretraining.texts(random.Random(f"tiny/{seed}"), ROW - 1), count):
+    for text in itertools.islice(pretraining.PARTS[part].texts(random.Random(f"tiny/{part}/{seed}"), ROW - 1), count):
         row, targets = [ids["<bos>"]], list[int]()
         for statement in text:
             targets += [len(row) + position for position in statement.inferred]

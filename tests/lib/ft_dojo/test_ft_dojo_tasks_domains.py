@@ -13,6 +13,7 @@ from rdkit.Chem import Crippen, Descriptors, rdMolDescriptors
 
 from triptych.ft_dojo import tasks
 from triptych.ft_dojo.tasks import Item, metrics, molecules
+from triptych.ft_dojo.tasks import table as tables
 
 SIZES = {"train": 120, "val": 30, "select": 30, "test": 40}
 
@@ -54,7 +55,7 @@ def test_patent_paragraph_is_the_only_one_with_all_elements() -> None:
         claim, documents = _places(item.question)
         assert len(claim) == 2
         assert [letter for letter, parts in documents.items() if claim <= parts] == [item.answer]
-        assert sum(len(parts & claim) == 1 for parts in documents.values()) == 2
+        assert sum(len(parts & claim) == 1 for parts in documents.values()) == 3
 
 
 def test_patent_verdict_follows_from_the_documents() -> None:
@@ -69,20 +70,20 @@ def test_patent_verdict_follows_from_the_documents() -> None:
 
 
 def _table(question: str) -> dict[str, int]:
-    return {name: int(value) for name, value in re.findall(r"([a-z]+) (\d)(?= ,| \.)", question)}
+    return {name: int(value) for name, value in re.findall(r"([a-z]+) (\d+)(?= ,| \.)", question)}
 
 
 def test_table_analysis() -> None:
     for item in items("table_analysis"):
         table = _table(item.question)
-        assert len(table) == 3
+        assert len(table) == tables.ANALYSED
         low = any(word in item.question for word in ("least", "lowest", "last"))
         assert item.answer == (min if low else max)(table, key=table.__getitem__)
 
 
 def test_table_fact_checking() -> None:
     for item in items("table_fact_checking"):
-        claimed = re.search(r"(\w+) has (\d) [?.]|(\d) for (\w+) \.", item.question)
+        claimed = re.search(r"(\w+) has (\d+) [?.]|(\d+) for (\w+) \.", item.question)
         assert claimed
         name, value = (claimed[1], claimed[2]) if claimed[1] else (claimed[4], claimed[3])
         table = _table(item.question.replace(claimed[0], ""))

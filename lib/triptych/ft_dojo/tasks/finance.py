@@ -17,6 +17,7 @@ from triptych.ft_dojo.tasks.recipe import Allowed, Draft, Recipe
 
 ID = "finance"
 LARGEST = 99
+BEYOND = 10  # by which a task's amounts pass the ranges below, in which the tiny base was told sums
 WHO = ("orion", "vega", "lyra", "altair", "rigel", "deneb", "mira", "castor", "pollux", "sirius", "capella", "spica")
 
 
@@ -34,9 +35,10 @@ class Concept:
         """The amount asked for."""
         return {"minus": a - b, "plus": a + b, "times": a * b}[self.operation]
 
-    def amounts(self) -> list[tuple[int, int]]:
-        """All pairs (a, b) whose answer is an amount from 1 to 99 and differs from both."""
-        pairs = [(a, b) for a in self.a for b in self.b]
+    def amounts(self, beyond: int = 0) -> list[tuple[int, int]]:
+        """All pairs (a, b) up to `beyond` the ranges whose answer is an amount from 1 to 99 and differs from both."""
+        firsts, seconds = (range(known.start, known.stop + beyond) for known in (self.a, self.b))
+        pairs = [(a, b) for a in firsts for b in seconds]
         return [(a, b) for a, b in pairs if 1 <= self.answer(a, b) <= LARGEST and self.answer(a, b) not in (a, b)]
 
 
@@ -129,7 +131,9 @@ def distractors(concept: Concept, a: int, b: int, rank: int, rng: random.Random)
     return chosen
 
 
-_amounts = cache(Concept.amounts)
+@cache
+def _amounts(concept: Concept) -> list[tuple[int, int]]:
+    return concept.amounts(BEYOND)
 
 
 def _draw(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:

@@ -6,6 +6,7 @@ text (`elements_of`), never carried along. The splits share neither wordings nor
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +17,9 @@ PARTS = (
     "lens", "coil", "valve", "gear", "pump", "motor", "filter", "sensor",
     "spring", "belt", "fan", "lamp", "piston", "rotor", "hinge", "nozzle",
 )  # fmt: skip
-DOCUMENT_SIZE = 2  # elements in each document of PAR4PC and NOC4PC, and in each paragraph of PI4PC
+CLAIMED = 2  # elements of a claim; of PAR4PC as many at most
+DOCUMENT_SIZE = 2  # elements in each document of NOC4PC
+RETRIEVED_SIZE = 3  # elements in each document of PAR4PC and each paragraph of PI4PC
 VERDICTS = ("allowed", "anticipated", "obvious")
 
 
@@ -84,13 +87,12 @@ _JUDGE = grid(
 )
 
 
-def _draft(kind: str, claim: Sequence[str], documents: Sequence[Sequence[str]], answer: str, choice: bool) -> Draft:
+def _draft(kind: str, claim: Sequence[str], documents: Sequence[Sequence[str]], answer: str) -> Draft:
     texts = [" ".join(parts) for parts in documents]
     fill = {"x": " ".join(claim), **dict(zip("abcd", texts, strict=False))}
-    options = () if not choice else LABELS if kind == "identify" else VERDICTS
     # The order of documents and elements does not matter: a shuffled copy is the same item.
     key = "/".join([" ".join(sorted(claim)), *sorted(" ".join(sorted(parts)) for parts in documents)])
-    return Draft(kind, (fill["x"], *texts), fill, answer, options, key)
+    return Draft(kind, (fill["x"], *texts), fill, answer, key=key)
 
 
 def _others(rng: random.Random, without: Sequence[str], count: int) -> list[str]:
@@ -98,31 +100,32 @@ def _others(rng: random.Random, without: Sequence[str], count: int) -> list[str]
 
 
 def _draw_retrieval(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:
-    claim = [rng.choice(PARTS)]
+    claim = rng.sample(PARTS, rng.randint(1, CLAIMED))
     relevant = rng.sample(range(4), 1 + turn % 2)
-    filler = iter(_others(rng, claim, 4 * DOCUMENT_SIZE))
-    documents = [[next(filler) for _ in range(DOCUMENT_SIZE)] for _ in range(4)]
+    filler = iter(_others(rng, claim, 4 * RETRIEVED_SIZE))
+    documents = [[next(filler) for _ in range(RETRIEVED_SIZE)] for _ in range(4)]
     for place in relevant:
-        documents[place][rng.randrange(DOCUMENT_SIZE)] = claim[0]
+        documents[place][rng.randrange(RETRIEVED_SIZE)] = rng.choice(claim)
     places = {"claim": claim, **dict(zip(LABELS, documents, strict=True))}
-    return _draft("retrieve", claim, documents, retrieved(places), choice=False)
+    return _draft("retrieve", claim, documents, retrieved(places))
 
 
 def _draw_paragraph(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:
-    claim = rng.sample(PARTS, 2)
+    claim = rng.sample(PARTS, CLAIMED)
     right = turn % 4
-    filler = _others(rng, claim, 4 * DOCUMENT_SIZE)
-    documents = [filler[DOCUMENT_SIZE * place :][:DOCUMENT_SIZE] for place in range(4)]
-    # Two paragraphs disclose half of the claim: one element is not enough to find the right one.
-    for part, place in zip(claim, rng.sample([place for place in range(4) if place != right], 2), strict=True):
-        documents[place][rng.randrange(DOCUMENT_SIZE)] = part
-    documents[right] = rng.sample(claim, 2)
+    filler = iter(_others(rng, claim, 4 * RETRIEVED_SIZE - 5))
+    # The other paragraphs disclose half of the claim: one element is not enough to find the right one.
+    disclosed = [[part] for part in rng.sample([*claim, rng.choice(claim)], 3)]
+    disclosed.insert(right, claim)
+    documents = [[*parts, *itertools.islice(filler, RETRIEVED_SIZE - len(parts))] for parts in disclosed]
+    for parts in documents:
+        rng.shuffle(parts)
     places = {"claim": claim, **dict(zip(LABELS, documents, strict=True))}
-    return _draft("identify", claim, documents, paragraph(places), choice=True)
+    return _draft("identify", claim, documents, paragraph(places))
 
 
 def _draw_verdict(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:
-    claim = rng.sample(PARTS, 2)
+    claim = rng.sample(PARTS, CLAIMED)
     filler = _others(rng, claim, 2 * DOCUMENT_SIZE)
     documents = [filler[:DOCUMENT_SIZE], filler[DOCUMENT_SIZE:]]
     wanted = VERDICTS[turn % 3]
@@ -134,7 +137,7 @@ def _draw_verdict(rng: random.Random, allowed: Allowed, turn: int) -> Draft | No
         if wanted == "obvious":
             documents[order[1]][rng.randrange(DOCUMENT_SIZE)] = claim[1]
     places = {"claim": claim, **dict(zip(("A", "B"), documents, strict=True))}
-    return _draft("judge", claim, documents, verdict(places), choice=True)
+    return _draft("judge", claim, documents, verdict(places))
 
 
 def _next_letter(item: Item, rng: random.Random | None = None) -> str:

@@ -1,6 +1,6 @@
 """Four table tasks, in the manner of TableInstruct: data analysis, fact checking, numerical reasoning, visualisation.
 
-Tables have two or three rows of single digits, written out as text. The splits share neither wordings nor tables.
+Tables have four to eight rows of single digits, written out as text. The splits share neither wordings nor tables.
 """
 
 from __future__ import annotations
@@ -9,26 +9,30 @@ import itertools
 import random
 from collections.abc import Sequence
 
-from triptych.ft_dojo.tasks.base import Item
+from triptych.ft_dojo.tasks.base import LABELS, Item
 from triptych.ft_dojo.tasks.recipe import Allowed, Draft, Recipe, grid
 
 NAMES = ("north", "south", "east", "west", "coast", "hills", "lakes", "woods")
 VALUES = ("votes", "goals", "sales", "visits")
 CATEGORIES = ("team", "month", "region", "shop")
-ROWS = 3  # of a table; NUMBERS for numerical reasoning, which would otherwise be looking up and reckoning at once
-NUMBERS = 2
+ROWS = 4  # of a table that a fact is checked in
+ANALYSED = 4  # of one whose extremes are sought
+NUMBERS = 4  # of one whose cells are reckoned with
 LARGEST = 9
+LARGEST_ANALYSED = 30  # where extremes are sought
+LARGEST_CHECKED = 15  # where facts are checked
 # What a chart shows, and the mark that shows it.
+BY_LETTER = 0.5  # share of charts whose x is told by its column's letter
 MARKS = {"compare": "bar", "trend": "line", "share": "pie", "relation": "point"}
 AGGREGATES = {"total": "sum", "average": "mean", "number": "count", "peak": "max"}
 
 TABLE = "{table} ."
 
 
-def _table(rng: random.Random, distinct: bool, rows: int = ROWS) -> tuple[list[str], list[int]]:
+def _table(rng: random.Random, distinct: bool, rows: int = ROWS, largest: int = LARGEST) -> tuple[list[str], list[int]]:
     names: list[str] = rng.sample(NAMES, rows)
-    digits = range(1, LARGEST + 1)
-    values = rng.sample(digits, rows) if distinct else rng.choices(digits, k=rows)
+    cells = range(1, largest + 1)
+    values = rng.sample(cells, rows) if distinct else rng.choices(cells, k=rows)
     return names, values
 
 
@@ -49,7 +53,7 @@ def cells(question: str) -> dict[str, int]:
 
 
 def _draw_analysis(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:
-    names, values = _table(rng, distinct=True)
+    names, values = _table(rng, distinct=True, rows=ANALYSED, largest=LARGEST_ANALYSED)
     kind = rng.choice(("most", "least"))
     right = values.index(max(values) if kind == "most" else min(values))
     fill = {"table": _text(names, values), "value": rng.choice(VALUES)}
@@ -57,14 +61,14 @@ def _draw_analysis(rng: random.Random, allowed: Allowed, turn: int) -> Draft | N
 
 
 def _draw_fact(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:
-    names, values = _table(rng, distinct=True)
+    names, values = _table(rng, distinct=True, largest=LARGEST_CHECKED)
     place, true = rng.randrange(ROWS), turn % 2 == 0
     # A false claim names a number of the table, in another row: "is it in the table at all" must not tell.
     claimed = values[place if true else rng.choice([row for row in range(ROWS) if row != place])]
     fill = {"table": _text(names, values), "value": rng.choice(VALUES), "name": names[place], "claimed": claimed}
     answer = "true" if true else "false"
     slots = (fill["table"], names[place], claimed)
-    return Draft("cell", slots, fill, answer, ("true", "false"), _key(names, values))
+    return Draft("cell", slots, fill, answer, key=_key(names, values))
 
 
 def _draw_number(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:
@@ -84,9 +88,11 @@ def _draw_chart(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None
     names = rng.sample([*VALUES, *CATEGORIES], 4)
     x, y = rng.sample(names, 2)
     word = rng.choice(tuple(AGGREGATES))
-    fill = {"columns": " ".join(names), "x": x, "y": y, "how": word}
+    columns = " ".join(f"{letter} {name}" for letter, name in zip(LABELS, names, strict=True))
+    told = LABELS[names.index(x)] if rng.random() < BY_LETTER else x
+    fill = {"columns": columns, "x": told, "y": y, "how": word}
     answer = f"mark {MARKS[kind]} x {x} y {y} aggregate {AGGREGATES[word]}"
-    return Draft(kind, (kind, x, y, word, fill["columns"]), fill, answer)
+    return Draft(kind, (kind, x, y, word, columns), fill, answer)
 
 
 def _other_name(item: Item, rng: random.Random) -> str:
@@ -233,7 +239,7 @@ RECIPES = (
         templates={kind: grid(_CHART_LEADS, asks) for kind, asks in _CHART_ASK.items()},
         draw=_draw_chart,
         wrong=_other_chart,
-        words=(*VALUES, *CATEGORIES, *MARKS.values(), *AGGREGATES, *AGGREGATES.values(), *_CHART_WORDS),
+        words=(*VALUES, *CATEGORIES, *LABELS, *MARKS.values(), *AGGREGATES, *AGGREGATES.values(), *_CHART_WORDS),
         notation=lambda answer: "chart " + " ".join(answer.split()[1::2]),
         shift=_bars_for_all,
     ),

@@ -14,7 +14,16 @@ from triptych.ft_dojo.environment.weakness import Weakness
 from triptych.ft_dojo.red_team import scripts
 from triptych.ft_dojo.red_team.arena import Verdict
 from triptych.ft_dojo.red_team.honest import HONEST_AGENTS
-from triptych.ft_dojo.red_team.suite import ATTACKS, Duel, Suite, attack_table, honest_table, playable, records, weakened
+from triptych.ft_dojo.red_team.suite import (
+    ATTACKS,
+    Duel,
+    Suite,
+    attack_table,
+    honest_table,
+    playable,
+    records,
+    weakened,
+)
 
 BY_NAME = {attack.name: attack for attack in ATTACKS}
 SOME = [
