@@ -75,6 +75,18 @@ def test_a_right_answer_passes(judge: RubricJudge) -> None:
     assert verdict.judge == judge.name == f"rubric@{judge_rubric.model().version}"
 
 
+def test_a_number_of_the_question_need_not_be_said_again(judge: RubricJudge) -> None:
+    asked = replace_claim("The 24 lamps are reported, 24 of 24.")
+    (verdict,) = judge.judge([case(RIGHT.replace(" within 24 hours", ""), question=asked)])
+    assert not any("lacks 24" in reason for reason in verdict.reasons)
+
+
+def replace_claim(text: str) -> Question:
+    """The question with a number in it, and the first claim in other words."""
+    claims = (QUESTION.claims[0].model_copy(update={"text": text}), QUESTION.claims[1])
+    return QUESTION.model_copy(update={"distant": f"We have 24 lamps. {QUESTION.distant}", "claims": claims})
+
+
 @pytest.mark.parametrize(
     ("text", "correct", "grounded", "reason"),
     [
@@ -212,6 +224,15 @@ def test_training_answers_are_to_dev_questions_and_say_every_claim_once() -> Non
     for answer in written:
         said = sorted(number for piece in answer.pieces for number in piece.says)
         assert said == list(range(1, len(known[answer.question].claims) + 1)), answer.question
+
+
+def test_training_answers_are_in_many_voices_each_in_one_group() -> None:
+    voices: dict[str, set[str]] = {}
+    for answer in judge_training.load():
+        voices.setdefault(answer.question, set()).add(answer.voice)
+    grouped = [voice for group in judge_fit.VOICES for voice in group]
+    assert sorted(grouped) == sorted({judge_fit.SET, *(voice for found in voices.values() for voice in found)})
+    assert min(map(len, voices.values())) >= 4
 
 
 def test_no_training_text_is_of_the_perturbation_set() -> None:
