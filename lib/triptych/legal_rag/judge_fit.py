@@ -211,7 +211,7 @@ class Bench:
 
 def _blank() -> Model:
     heads = {name: Head(mean={}, scale={}, weight={}, intercept=0, threshold=0) for name in HEADS}
-    return Model(version=0, made="", speech=SpeechModel(weights=(), intercepts=()), **heads)
+    return Model(version=0, made="", expected={}, speech=SpeechModel(weights=(), intercepts=()), **heads)
 
 
 def regression(head: str, measured: Sequence[Measured], threshold: float = 0.0) -> Head:
