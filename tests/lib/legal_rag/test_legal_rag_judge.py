@@ -98,7 +98,7 @@ def replace_claim(text: str) -> Question:
         ),
         (RIGHT.replace("24", "48"), False, False, "number from nowhere, 48 hours"),
         (RIGHT.replace("24", "48"), False, False, "claim 1 lacks 24 hours"),
-        (RIGHT.replace("are not to be charged", "are to be charged"), False, False, "denied, claim 2"),
+        (RIGHT.replace("must report", "need not report"), False, False, "denied, claim 1"),
         (f"{RIGHT} The visitors pay the police a fee for a certificate.", True, False, "not supported"),
     ],
 )
