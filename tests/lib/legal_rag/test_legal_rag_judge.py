@@ -346,6 +346,25 @@ def test_rates_of_correct_answers_count_an_unparsed_verdict_as_not_passed(examin
     assert (fails.right, fails.trials) == (1, 2)  # the dropped claim slipped through, the unparsed one did not
 
 
+def test_the_parts_of_the_answers_are_told_apart() -> None:
+    half = perturbations.splits({item.question for item in perturbations.load()})
+    second = judge_validity.answers(judge_validity.SECOND)
+    assert {half[item.question] for item in second} == {"held-out"}
+    assert not {item.id for item in second} & {item.id for item in judge_validity.answers("held-out")}
+    assert {item.split for item in judge_validity.answers("dev")} == {"dev"}
+    with pytest.raises(ParameterError, match="no answers called"):
+        judge_validity.answers("third")
+
+
+def test_a_part_stands_for_the_half(examined: pd.DataFrame) -> None:
+    from triptych.legal_rag import questions
+
+    items = perturbations.only(perturbations.load(), "dev")[:1]
+    named = judge_validity.examine(Scripted([(True, True)]), items, questions.load(), "a part")
+    assert set(named["split"]) == {"a part"}
+    assert set(examined["split"]) == {"dev"}
+
+
 def test_agreement_leaves_out_what_could_not_be_read(examined: pd.DataFrame) -> None:
     table = judge_validity.agreement_with_truth(examined)
     assert set(table["name"]) >= {"Gwet AC1"}
