@@ -154,8 +154,18 @@ def items(given: Sequence[Perturbation]) -> list[Item]:
         if each.sort in ("padded", "dropped") and place % 2:
             continue  # there are enough of them
         right = each.sort in ("right", "padded")
-        more = {"broken": each.broken, "added": each.added, "voice": each.voice}
-        found.append(Item(each.question, each.sort, each.text, False, not right, **more))
+        found.append(
+            Item(
+                each.question,
+                each.sort,
+                each.text,
+                False,
+                not right,
+                broken=each.broken,
+                added=each.added,
+                voice=each.voice,
+            )
+        )
     return found
 
 
@@ -343,7 +353,7 @@ def fit(bench: Bench, names: Sequence[str], known: bool = True) -> tuple[Model, 
     kept = SpeechModel(
         weights=tuple(tuple(row) for row in speech.weights.tolist()), intercepts=tuple(speech.intercepts.tolist())
     )
-    return Model(version=VERSION, made=COMMAND, speech=kept, **heads), speech
+    return Model(version=VERSION, made=COMMAND, expected={}, speech=kept, **heads), speech
 
 
 def expected(bench: Bench, names: Sequence[str], known: bool, report: Callable[[str], None] = print) -> pd.DataFrame:
@@ -369,9 +379,12 @@ def expected(bench: Bench, names: Sequence[str], known: bool, report: Callable[[
 
 def summary(table: pd.DataFrame) -> dict[str, float]:
     """Sensitivity, specificity and the share right of the worst kind."""
-    sides = table.groupby("positive")["right"].mean()
-    worst = float(table.groupby("kind")["right"].mean().min())
-    found = {"sensitivity": float(sides[True]), "specificity": float(sides[False]), "worst kind": worst}
+    right, positive, kinds = (np.array(table[name].tolist()) for name in ("right", "positive", "kind"))
+    found = {
+        "sensitivity": float(right[positive].mean()),
+        "specificity": float(right[~positive].mean()),
+        "worst kind": min(float(right[kinds == kind].mean()) for kind in set(kinds.tolist())),
+    }
     return {name: round(share, 3) for name, share in found.items()}
 
 
