@@ -1,4 +1,4 @@
-"""Rubric judge, held-out half: share of wrong or unsupported answers that it objects to."""
+"""Rubric judge, second held-out set: share of wrong or unsupported answers that it objects to."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ TARGET = ">= 0.90"
 
 def measure() -> float:
     """Sensitivity over all kinds together."""
-    return judge_validity.overall(verdicts(), "held-out")[0].share
+    return judge_validity.overall(verdicts(), judge_validity.SECOND)[0].share

@@ -1,4 +1,4 @@
-"""Rubric judge, held-out half: share of right and supported answers that it accepts."""
+"""Rubric judge, second held-out set: share of right and supported answers that it accepts."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ TARGET = ">= 0.90"
 
 def measure() -> float:
     """Specificity over all kinds together."""
-    return judge_validity.overall(verdicts(), "held-out")[1].share
+    return judge_validity.overall(verdicts(), judge_validity.SECOND)[1].share

@@ -1,4 +1,4 @@
-"""Rubric judge, held-out half: the kind of answer that it takes rightly least often."""
+"""Rubric judge, second held-out set: the kind of answer that it takes rightly least often."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ TARGET = ">= 0.75"
 
 def measure() -> float:
     """The smallest share over the kinds."""
-    return judge_validity.worst_kind(verdicts(), "held-out")[1]
+    return judge_validity.worst_kind(verdicts(), judge_validity.SECOND)[1]

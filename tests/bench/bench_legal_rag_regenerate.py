@@ -16,14 +16,14 @@ READS = ("notebooks/legal_rag/recorded/02_factorial/*", "lib/triptych/legal_rag/
 def measure() -> float:
     """Ten contexts of the design, drawn with a seed, are put to the live model without any cache."""
     from triptych import keys, stages, tables
-    from triptych.legal_rag import benchmark, factorial, generate, questions, retrieve
+    from triptych.legal_rag import benchmark, factorial, generate, grid, questions
     from triptych.llm import InProcess, Replay
 
     spec = stages.get("legal_rag/02_factorial")
     design = stages.resolve(spec, "full")
     bench = benchmark.eu_law(tokens=design["tokens"])
     items = [*bench.questions, *(item for item in questions.load() if not item.answerable)]
-    arms = retrieve.arms(bench.passages, design["arms"])
+    arms = grid.arms(bench.passages, design["arms"], InProcess())
     todo = list(factorial.contexts(items, design["phrasings"], arms, bench.passages, design["k"], seed=design["seed"]))
     chosen = random.Random(0).sample(todo, 10)
     options = {"temperature": 0, "seed": 0, "max_tokens": design["max_tokens"]}

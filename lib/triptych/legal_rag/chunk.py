@@ -78,11 +78,12 @@ def semantic(corpus: Corpus, size: int = 200) -> list[Passage]:
 
 
 def as_given(corpus: Corpus) -> list[Passage]:
-    """One passage an article: for benchmarks whose documents are passages already."""
+    """One passage an article: for benchmarks whose documents are passages already. Blank ones are left out, because an
+    embedder would rank them like any other."""
     return [
         Passage(article.id, 0, len(article.text), article.text, count_tokens(article.text))
         for article in corpus
-        if article.text
+        if article.text.strip()
     ]
 
 

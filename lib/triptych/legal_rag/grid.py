@@ -19,48 +19,59 @@ from tqdm.auto import tqdm
 from triptych.errors import ParameterError
 from triptych.legal_rag import chunk, retrieve, score
 from triptych.legal_rag.chunk import Hierarchy, Passage
-from triptych.legal_rag.combine import AutoMerge, Fusion, Rerank, Rm3
+from triptych.legal_rag.combine import AutoMerge, Fusion, Hyde, Rerank, Rm3
 from triptych.legal_rag.corpus import Corpus
 from triptych.legal_rag.questions import Phrasing, Question
 from triptych.legal_rag.released_format import substring_hit
 from triptych.legal_rag.retrieve import Arm, Bm25, Dense
 from triptych.legal_rag.score import HALF, Rule
+from triptych.llm import Client
 
 HIERARCHY = "hierarchy 100/400"
 """Leaves of 100 tokens are searched; the 400 tokens around them come back when more than half of them were found."""
 CHUNKERS = (*chunk.CHUNKERS, HIERARCHY)
 DEFAULT = "semchunk 200"
+HYDE = "HyDE "
 
 
-def arms(passages: Sequence[Passage], names: Sequence[str]) -> list[Arm]:
+def arms(passages: Sequence[Passage], names: Sequence[str], writer: Client | None = None) -> list[Arm]:
     """The arms called `names`, in that order; an arm that several need is built once.
 
     "BM25" or a model of `embed.MODELS`; "BM25 + RM3" expands the query; "A + B" fuses two or more arms (reciprocal
-    ranks, equal weights); "A → B" lets embedder B put the 50 best of A in order. Raises ParameterError for a name that
-    is none of these.
+    ranks, equal weights); "A → B" lets embedder B put the 50 best of A in order; "HyDE B" searches with embedder B for
+    what the language model `writer` makes up as an answer. Raises ParameterError for a name that is none of these, or
+    for HyDE without a writer.
     """
     built: dict[str, Arm] = {}
 
     def arm(name: str) -> Arm:
         if name not in built:
-            built[name] = _made(name, passages, arm)
+            built[name] = _made(name, passages, arm, writer)
         return built[name]
 
     return [arm(name) for name in names]
 
 
-def _made(name: str, passages: Sequence[Passage], arm: Callable[[str], Arm]) -> Arm:
+def _made(name: str, passages: Sequence[Passage], arm: Callable[[str], Arm], writer: Client | None) -> Arm:
     first, arrow, second = name.partition(" → ")
     if arrow:
-        by = arm(second)
-        if not isinstance(by, Dense):
-            raise ParameterError(f"{second} embeds nothing and cannot put passages in order", "name an embedder")
-        return Rerank(arm(first), by)
+        return Rerank(arm(first), _dense(second, arm, "put passages in order"))
     if name == Rm3.name:
         return Rm3(cast("Bm25", arm(Bm25.name)))
     if " + " in name:
         return Fusion([arm(part) for part in name.split(" + ")])
+    if name.startswith(HYDE):
+        if writer is None:
+            raise ParameterError(f"{name} needs a language model that writes", "give a writer, or leave HyDE out")
+        return Hyde(_dense(name.removeprefix(HYDE), arm, "search for what was written"), writer)
     return retrieve.arms(passages, [name])[0]
+
+
+def _dense(name: str, arm: Callable[[str], Arm], purpose: str) -> Dense:
+    by = arm(name)
+    if not isinstance(by, Dense):
+        raise ParameterError(f"{name} embeds nothing and cannot {purpose}", "name an embedder")
+    return by
 
 
 @dataclass(frozen=True)

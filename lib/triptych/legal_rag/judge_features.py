@@ -26,6 +26,9 @@ Number = tuple[float, str]
 NEAR = 0.12  # windows whose score is so little below the best one's may say the claim too
 EVIDENCE = 8  # sentences of the passages, those that share most with the answer, with which its clauses are compared
 ALIEN = 0.55  # match below which a word has no source
+POLITE = 1.0  # log-odds above which a clause without a number is taken for a mere courtesy
+LEAST_WORDS = 2  # content words below which a clause states nothing that could lack support
+SHORTEST = 5  # words below which part of a sentence is not looked at by itself for a claim
 LIKE = 0.55  # cosine of two words out of context from which they can stand for one another
 
 COVERAGE = (
@@ -33,7 +36,19 @@ COVERAGE = (
     "reference", "reference_own", "reference_new", "quote", "quote_own", "quote_new",
     "likeness", "likeness_reference", "exclusive", "exclusive_reference", "number", "length", "longer", "claims",
 )  # fmt: skip
-CONTRADICTION = ("denial", "denial_near", "scope", "parity", "negators", "sweeping", "window", "likeness", "length")
+CUES = tuple(
+    """not no never none nothing neither nor nobody cannot without even only already still also too any all whatever
+    regardless whether unless until except but although though need needs have must may can shall should could would
+    lower higher sooner later earlier smaller bigger before after more less longer shorter least same other instead free
+    voluntary exempt exempted bound obliged allowed permitted forbidden required excluded included apply applies counts
+    wrong right remain remains stays changes limit always anyway merely itself first elsewhere""".split()  # noqa: SIM905
+)  # words that a denial of a claim gains or loses
+CONTRADICTION = (
+    "denial", "denial_near", "scope", "parity", "negators", "sweeping", "window", "likeness", "length",
+    "parity_all", "scope_all", "odd", "odd_claim", "short",
+    "force", "force_quote", *read.FORCES, *(f"{one} > {other}" for one in read.FORCES for other in read.FORCES),
+    *(f"gains {word}" for word in CUES), *(f"loses {word}" for word in CUES),
+)  # fmt: skip
 SUPPORT = (
     "match", "match_law", "alien", "alien_legal", "lowest", "likeness_law", "likeness_rubric", "likeness_question",
     "likeness_sentence", "alien_law", "needed", "needed_sum", "rule", "new_numbers", "length", "aliens", "aliens_legal",
@@ -91,7 +106,8 @@ class Answer:
         self.homes = [sentence for part, sentence in cut for _ in part]  # the sentence of each clause
         windows: list[str] = []
         for part, sentence in cut:
-            windows += [sentence, *part, *(", ".join(part[k : k + 2]) for k in range(len(part) - 1))]
+            windows += [sentence, *(one for one in part if len(one.split()) >= SHORTEST)]
+            windows += [", ".join(part[k : k + 2]) for k in range(len(part) - 1)]
         self.windows = unique(windows)
         self.evidence = _nearest_sentences(case.passages, case.text)
         self.shown = " ".join(" ".join(text.split()) for text in case.passages)
@@ -154,7 +170,8 @@ def align(space: Space, answer: Answer, language: Language) -> list[Alignment]:
     own = space.vectors([claim.text for claim in claims])
     said = [answer.rubric.reference[row] for row in (own @ reference.T).argmax(axis=1)]
     given = read.numbers(answer.case.text)
-    missing = [tuple(_absent(read.numbers(claim.text), given)) for claim in claims]
+    told = [number for text in answer.rubric.asked for number in read.numbers(text)]  # need not be said again
+    missing = [tuple(_absent(_absent(read.numbers(claim.text), told), given)) for claim in claims]
     coverage = _coverage(space, answer, language, said, missing)
     found: list[Alignment] = []
     for place, claim in enumerate(claims):
@@ -247,7 +264,37 @@ def _contradiction(
         float(scores[best]),
         float((windows[best] @ space.vectors(versions).T).max()),
         len(answer.case.text.split()) / 100,
+        float(all(_odd(window) != _odd(text) for text in versions)),
+        float(min(_scope(space, text, window) for text in versions)),
+        float(_odd(window)),
+        float(_odd(versions[0])),
+        float(np.log(len(window.split()))),
+        *_forces(window, versions),
+        *_cues(window, versions),
     )
+
+
+def _forces(window: str, versions: Sequence[str]) -> list[float]:
+    """How far the window does to people what the claim and its quote do, what it does, and each pair of what the claim
+    and what the window does ("obliges > frees")."""
+    mine, claim, law = (
+        np.array(read.forces(text), dtype=float) for text in (window, versions[0], versions[min(1, len(versions) - 1)])
+    )
+    return [
+        float((mine[:5] == claim[:5]).mean()),
+        float((mine[:5] == law[:5]).mean()),
+        *mine.tolist(),
+        *np.outer(claim, mine).ravel().tolist(),
+    ]
+
+
+def _cues(window: str, versions: Sequence[str]) -> list[float]:
+    """For each cue whether the window has it and no version of the claim, then whether only the claim itself has it."""
+    mine, claim, known = (
+        set(re.findall(r"[a-z]+", text.lower())) for text in (window, versions[0], " ".join(versions))
+    )
+    gains = [float(cue in mine and cue not in known) for cue in CUES]
+    return [*gains, *(float(cue in claim and cue not in mine) for cue in CUES)]
 
 
 def _odd(text: str) -> int:
@@ -286,6 +333,12 @@ class Support:
     features: tuple[float, ...]
     new: tuple[Number, ...]  # numbers that neither passages nor question nor rubric have
     quoted: bool  # word for word in one of the passages shown
+
+    @property
+    def excused(self) -> bool:
+        """Whether it needs no support: a quotation, a courtesy, or hardly a word."""
+        polite = self.features[SUPPORT.index("courtesy")] > POLITE and not read.numbers(self.clause)
+        return self.quoted or polite or len(read.words(self.clause)) < LEAST_WORDS
 
 
 def support(space: Space, answer: Answer, language: Language, speech: Speech) -> list[Support]:

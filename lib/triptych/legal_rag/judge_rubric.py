@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from triptych.legal_rag import corpus, judge_features, judge_text
+from triptych.legal_rag import corpus, judge_features
 from triptych.legal_rag.judge import Case, Verdict
 from triptych.legal_rag.judge_features import Alignment, Answer, Number, Rubric, Speech, Support
 from triptych.legal_rag.judge_kept import Kept
@@ -40,7 +40,6 @@ HEADS = {
     "support": judge_features.SUPPORT,
     "abstention": judge_features.ABSTENTION,
 }
-LEAST_WORDS = 2  # content words below which a clause states nothing that could lack support
 BATCH = 200  # answers whose texts are held in memory at a time
 Flags = npt.NDArray[np.bool_]
 _UNITS = {"%": " %", "h": " hours", "d": " days", "w": " weeks", "m": " months", "y": " years"}
@@ -74,11 +73,16 @@ class SpeechModel(BaseModel):
 
 
 class Model(BaseModel):
-    """The heads, the version that goes into the judge's name, and the command that remakes them."""
+    """The heads, the version that goes into the judge's name, and the command that remakes them.
+
+    `expected` is what cross-validation promised of sensitivity, specificity and the worst kind when the model was
+    fitted, before it judged a held-out answer: for a hand known from dev answers and for a new one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: int
     made: str
+    expected: dict[str, dict[str, float]] = {}
     coverage: Head
     contradiction: Head
     support: Head
@@ -208,7 +212,7 @@ def _clause_reasons(answer: Answer, clauses: Sequence[Support], unbacked: Flags)
             continue
         if clause.new:
             found.append(f"number from nowhere, {', '.join(map(shown, clause.new))}: {clause.clause}")
-        elif unbacked[place] and len(judge_text.words(clause.clause)) >= LEAST_WORDS:
+        elif unbacked[place] and not clause.excused:
             found.append(f"not supported: {clause.clause}")
     if not answer.case.passages and clauses and not found:
         found.append("not supported: no passage was shown")

@@ -12,7 +12,14 @@ from functools import cache
 import Stemmer
 
 _STEMMER = Stemmer.Stemmer("english")
-_SENTENCE = re.compile(r"(?<=[.!?])[\"’”)]*\s+(?=[A-Z0-9(‘“\"])")
+# no sentence ends after an abbreviation or after the figure that opens an item of a list
+_SENTENCE = re.compile(
+    r"(?<=[.!?])(?<!\b[Aa]rt\.)(?<!\b[Aa]rts\.)(?<!\b[Nn]o\.)(?<!\b[Mm]ax\.)(?<!\b[Mm]in\.)(?<!\b[Pp]ara\.)"
+    r"(?<!\b[Ee]\.g\.)(?<!\bi\.e\.)(?<!\b[Ii]ncl\.)(?<!\b[Rr]eg\.)(?<!\bM[rs]\.)(?<!\b[Dd]r\.)(?<!\s\d\.)"
+    r"[\"’”)]*\s+(?=[A-Z0-9(‘“\"])"
+)
+_BULLET = re.compile(r"\s*\n\s*(?=(?:[-–•*]|\d{1,2}[.)])\s)")  # where an item of a list begins
+_MARK = re.compile(r"^(?:[-–•*]|\(?\d{1,2}[.)])\s+")
 _CLAUSE = re.compile(
     r"\s*[;:]\s+|\s+[–—]\s+|,\s+(?=(?:and|but|or|nor|which|who|whose|unless|provided|because|since|so|if|except|while|"
     r"whereas|as|where|when|even|though|although|with|for|then|in|not|only|until|by|on|at|to)\b)"
@@ -39,9 +46,12 @@ STOP = _set(
 def sentences(text: str) -> list[str]:
     """Sentences, cut after a full stop, question or exclamation mark that a capital, digit or quotation mark follows.
 
-    A line break counts as a blank.
+    Each item of a list is at least one sentence, its mark taken off; any other line break counts as a blank.
     """
-    return [piece.strip() for piece in _SENTENCE.split(text.replace("\n", " ").strip()) if piece.strip()]
+    items = [_MARK.sub("", item.strip()) for item in _BULLET.split(text)]
+    return [
+        piece.strip() for item in items for piece in _SENTENCE.split(item.replace("\n", " ").strip()) if piece.strip()
+    ]
 
 
 def clauses(sentence: str) -> list[str]:
@@ -79,53 +89,68 @@ SPELT = {
     **{word: value for value, word in enumerate(_ONES, start=1)},
     **{word: 10 * value for value, word in enumerate(_TENS, start=2)},
 }
-_SCALE = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9}
+_SCALE = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "mn": 1e6, "mio": 1e6, "bn": 1e9}
 _SPELT = "|".join(sorted(SPELT, key=len, reverse=True))
 _NUMBER = re.compile(
     r"(?P<digits>\d{1,3}(?:[ \u00a0\u202f,]\d{3})+(?:[.]\d+)?|\d+(?:[.,]\d+)?)"
-    rf"|\b(?P<word>(?:{_SPELT})(?:-(?:{_SPELT}))?)\b",
+    rf"|\b(?P<word>(?:{_SPELT})(?:(?:-| |(?<=hundred) and |(?<=thousand) and )"
+    rf"(?:{_SPELT}|hundred|thousand|million|billion))*)\b",
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    r"[\s\u00a0-]*(?P<scale>hundred|thousand|million|billion)?\b[\s\u00a0-]*(?P<unit>%|[a-z]+)?", re.IGNORECASE
-)
-_UNIT = {
-    "%": "%", "per": "%", "percent": "%", "hour": "h", "hours": "h", "day": "d", "days": "d", "week": "w", "weeks": "w",
-    "month": "m", "months": "m", "year": "y", "years": "y",
-}  # fmt: skip
-_ONE = re.compile(r"\b(?:within|after|every|for) an? (day|week|month|year)\b", re.IGNORECASE)
-_SAME = {("w", "d"): 7, ("d", "h"): 24, ("y", "m"): 12}  # so many of the second in one of the first
-_REFERENCE = re.compile(
-    r"\b(?:articles?|annex(?:es)?|paragraphs?|points?|chapters?|sections?|regulation|directive)\s+(?:\(?[a-z]?\)?\s*)?"
-    r"(?:\(EU\)\s*)?[\dIVX]+[a-z]?(?:/\d+)?(?:\s?\([0-9a-z]+\))*(?:,? (?:to|and|or) (?:\(?[0-9a-z]+\)?))*",
+    r"[\s\u00a0-]*(?:(?P<scale>hundred|thousand|million|billion|mn|mio|bn)\b)?[\s\u00a0-]*(?P<unit>%|[a-z]+)?",
     re.IGNORECASE,
 )
-_LABEL = re.compile(r"\bNIS ?2\b|\(\d\)", re.IGNORECASE)
+_UNIT = {
+    "%": "%", "per": "%", "percent": "%", "pct": "%", "hour": "h", "hours": "h", "h": "h", "hrs": "h", "hr": "h",
+    "day": "d", "days": "d", "week": "w", "weeks": "w", "month": "m", "months": "m", "year": "y", "years": "y",
+    "yrs": "y", "yr": "y",
+}  # fmt: skip
+_ONE = re.compile(r"\b(?:within|after|every|for|at most|once) an? (hour|day|week|month|year)\b", re.IGNORECASE)
+_FORTNIGHT = re.compile(r"\bfortnight\b", re.IGNORECASE)
+_DATE = re.compile(r"\b(?:(\d{4})-(\d\d)-(\d\d)|(\d{1,2})[./](\d{1,2})[./](\d{4}))\b")
+_SAME = {("w", "d"): 7, ("d", "h"): 24, ("y", "m"): 12}  # so many of the second in one of the first
+_LIST = (
+    r"(?:(?:,|,? (?:to|and|or)|\s?[–-])\s?\(?\d+[a-z]?\b\)?(?! ?(?:%|per|h\b|hour|day|week|month|year))"
+    r"(?:\s?\([0-9a-z]+\))*)*"
+)
+_REFERENCE = re.compile(
+    r"\b(?:arts?\.?|articles?|annex(?:es)?|para(?:graph)?s?\.?|points?|chapters?|sections?|regulation|directive|steps?|"
+    r"tests?|items?|options?|stages?|nos?\.|numbers?|rules?|grounds?|conditions?)\s+(?:\(?[a-z]?\)?\s*)?"
+    rf"(?:\(EU\)\s*)?(?:\d+[a-z]?|[IVX]+)\b(?:/\d+)?(?:\s?\([0-9a-z]+\))*{_LIST}"
+    rf"|\b\d+[a-z]?(?:\([0-9a-z]+\))+{_LIST}"
+    r"|\b\d+[abc]\b",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"\bNIS ?2\b|\(\d{1,2}\)|^\s*\d{1,2}[.)]\s|(?<=[:;.]) \d[.)](?=\s)", re.IGNORECASE)
 
 
 def numbers(text: str, counting: bool = True) -> list[tuple[float, str]]:
-    """Numbers with their units ("%", "h", "d", "w", "m", "y" or ""), article references left out.
+    """Numbers with their units ("%", "h", "d", "w", "m", "y" or ""), article references and list marks left out.
 
-    "EUR 12.6 million" is 12 600 000, "10 000" is ten thousand, "seventy-two hours" is (72, "h"). One and two in words
-    count only with a unit of time, because they are ordinary words too; with `counting` off, every number in words
-    needs a unit ("three conditions" then says nothing). "A week" is one week.
+    "EUR 12.6 million" is 12 600 000, "10 000" is ten thousand, "seventy-two hours" is (72, "h"), "a fortnight" two
+    weeks. One and two in words count only with a unit of time, because they are ordinary words too; with `counting`
+    off, every number in words and every figure below ten needs a unit ("three conditions" then says nothing). "A week"
+    is one week. Of a date in figures the month is left out, as of one with the month in words.
     """
+    text = _DATE.sub(lambda date: f" {date[3] or date[4]} of {date[1] or date[6]} ", text)
     text = _LABEL.sub(" ", _REFERENCE.sub(" ", text))
     found: list[tuple[float, str]] = []
     for match in _NUMBER.finditer(text):
-        if match["digits"]:
-            value = _digits(match["digits"])
-        else:
-            value = float(sum(SPELT[part] for part in match["word"].lower().split("-")))
+        value = _digits(match["digits"]) if match["digits"] else _spelt(match["word"].lower())
         after = _AFTER.match(text, match.end())
         scale, unit = ((after["scale"] or "").lower(), (after["unit"] or "").lower()) if after else ("", "")
         value *= _SCALE.get(scale, 1)
+        if unit == "m" and re.search(r"(?:EUR|€|euro) ?$", text[: match.start()]):
+            value, unit = value * 1e6, ""
         unit = _UNIT.get(unit, "")
-        if match["word"] and not unit and (value <= 2 or not counting):
+        if value == 0 or (match["word"] and not unit and (value <= 2 or (not counting and value < 100))):
+            continue
+        if not counting and not unit and value < 10:
             continue
         found.append((value, unit))
     found += [(1.0, _UNIT[match[1].lower()]) for match in _ONE.finditer(text)]
-    return found
+    return found + [(2.0, "w") for _ in _FORTNIGHT.findall(text)]
 
 
 def _digits(text: str) -> float:
@@ -133,6 +158,19 @@ def _digits(text: str) -> float:
     if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", bare):
         return float(bare.replace(",", ""))
     return float(bare.replace(",", "."))
+
+
+def _spelt(words: str) -> float:
+    """The value of a number in words: "one hundred and forty thousand" is 140 000."""
+    total = group = 0.0
+    for word in re.split(r"-| and | ", words):
+        if word == "hundred":
+            group = max(group, 1) * 100
+        elif word in _SCALE:
+            total, group = total + max(group, 1) * _SCALE[word], 0.0
+        else:
+            group += SPELT[word]
+    return total + group
 
 
 def same_number(first: tuple[float, str], second: tuple[float, str]) -> bool:
@@ -254,6 +292,70 @@ def denied(claim: str) -> str:
     opposite = {"has to": "does not have to", "have to": "do not have to", "must": "need not", "shall": "shall not"}
     new = opposite.get(verb, f"{match[0]} not")
     return claim[: match.start()] + new + claim[match.end() :]
+
+
+# --- force -----------------------------------------------------------------------------------------------------------
+
+# What a statement does to somebody: it frees, forbids, obliges or allows; and whether it narrows or widens itself.
+_FREES = re.compile(
+    r"\b(?:need(?:s)? not|needn[’']t|(?:do|does|did|would|will)(?:n[’']t| not) (?:even )?(?:have|need) to|"
+    r"(?:not|never|n[’']t)(?: \w+){0,2} (?:required|obliged|obligatory|bound|necessary|needed|due|owed|called for|"
+    r"wanted)|"
+    r"no (?:need|duty|obligation|requirement|approval|notification|communication)|not (?:have|has|need) to|"
+    r"nobody (?:has|needs) to|nothing (?:obliges|requires)|voluntary|optional|free to|exempt\w*|spared?|dispens\w+|"
+    r"do without|waive[sd]?|frees?|freed|released?|lifts?|relieve[sd]?|lets? .{0,12}off|unnecessary|superfluous|"
+    r"not apply|not applicable|no longer apply)\b",
+    re.IGNORECASE,
+)
+_FORBIDS = re.compile(
+    r"\b(?:(?:may|must|shall|can|could) (?:not|never|no longer|neither)|mustn[’']t|cannot|can[’']t|"
+    r"(?:not|never|n[’']t|no longer)(?: \w+){0,2} (?:allowed|permitted|entitled|possible|able|open|free|authorised|"
+    r"empowered|be|allow|permit|let)|forbid\w*|forbidden|prohibit\w*|bann?\w*|barred|off limits|impossible|"
+    r"excluded?|excludes|outlawed|illegal|unlawful|refuses?|denies|denied|nobody|"
+    r"no \w+(?: \w+)? (?:may|can|must|shall)|nor|neither|never|prevents?|nowhere|out of the question)\b",
+    re.IGNORECASE,
+)
+_OBLIGES = re.compile(
+    r"\b(?:must|ha(?:s|ve|d) to|shall|(?:is|are|be) to|needs? to|needed|required?|requires|obliged?|obliges|"
+    r"obligation|duty|duties|bound|due|owed?|owes|compulsory|mandatory|necessary|ensures?|sees? to it|make sure)\b",
+    re.IGNORECASE,
+)
+_ALLOWS = re.compile(
+    r"\b(?:may|can|could|allow(?:s|ed)?|permit(?:s|ted)?|entitled|possible|possibility|able|free to|lets?|right|"
+    r"authorise[sd]?|options?|optional|open to|empower\w*)\b",
+    re.IGNORECASE,
+)
+_NARROWS = re.compile(
+    r"\b(?:only|sole(?:ly)?|merely|at most|at least|no (?:more|longer|later|further|wider|other|less|earlier) than|"
+    r"not (?:more|longer|later) than|maximum|minimum|limit(?:ed|s)?|up to|max|min|strictly|confined|restricted|until|"
+    r"unless|except|provided|if|where|when)\b",
+    re.IGNORECASE,
+)
+_WIDENS = re.compile(
+    r"\b(?:even (?:if|though|when|where|after|before|as)|whether or not|regardless|whatever|irrespective|no matter|"
+    r"anyway|as well|too|also|without any|no (?:condition|limit|reason|exception|difference)|any time|for good|"
+    r"makes? no difference|although)\b",
+    re.IGNORECASE,
+)
+FORCES = ("frees", "forbids", "obliges", "allows", "denies", "narrows", "widens")
+
+
+def forces(text: str) -> tuple[bool, ...]:
+    """Which of `FORCES` a text has. "Need not" frees and does not oblige, "may not" forbids and does not allow.
+
+    *Denies* is an odd number of negating words.
+    """
+    rest = _FREES.sub(" ", text)
+    bare = _FORBIDS.sub(" ", rest)
+    return (
+        rest != text,
+        bare != rest,
+        bool(_OBLIGES.search(bare)),
+        bool(_ALLOWS.search(bare)),
+        (negations(text) + denials(text)) % 2 == 1,
+        bool(_NARROWS.search(text)),
+        bool(_WIDENS.search(text)),
+    )
 
 
 # --- what sort of sentence -------------------------------------------------------------------------------------------

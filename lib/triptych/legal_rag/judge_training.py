@@ -2,9 +2,11 @@
 
 judge_training.jsonl: answers to dev questions in pieces, each piece with the claims that it says, some with a wording
 that says the opposite, and statements that nothing supports. Put together in other ways they give right answers, padded
-ones, answers that lack a claim, deny one or add a statement. judge_sentences.jsonl: sentences that refuse to answer,
-that state something, that are merely polite. Written by hand for dev questions before the held-out half was looked at
-with this judge; no answer of the perturbation set is in them.
+ones, answers that lack a claim, deny one or add a statement. They are written in nine voices (telegraphic, plain,
+legal, long, lists, letters, restating the question, correct but foreign, and the early ones), because a judge that
+knows one hand misjudges the next. judge_sentences.jsonl: sentences that refuse to answer, that state something, that
+are merely polite. All of it was written by hand from questions, claims, gold spans and the dev half of the perturbation
+set, whose texts are not repeated here; no text of a held-out half was known to the writer.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from triptych.legal_rag.questions import rows
 
 FILE = Path(__file__).with_name("judge_training.jsonl")
+_ITEM = re.compile(r"(?:[-•*]|\d{1,2}\.) ")  # how an item of a list begins
 SENTENCES = Path(__file__).with_name("judge_sentences.jsonl")
 Sort = Literal["right", "padded", "dropped", "flipped", "added"]
 
@@ -38,9 +41,10 @@ class Piece(_Row):
 
 
 class Written(_Row):
-    """A right answer in pieces, and statements that the law does not support."""
+    """A right answer in pieces, and statements that the law does not support; `voice` is its manner of writing."""
 
     question: str
+    voice: str = "early"
     pieces: tuple[Piece, ...]
     additions: tuple[str, ...]
 
@@ -61,6 +65,7 @@ class Example:
     text: str
     broken: tuple[int, ...] = ()
     added: str = ""
+    voice: str = ""
 
 
 def load(path: Path = FILE) -> list[Written]:
@@ -81,33 +86,37 @@ def examples(written: Sequence[Written], polite: Sequence[str], seed: int = 0) -
     draw = random.Random(seed)
     found: list[Example] = []
     for answer in written:
-        name, texts = answer.question, [piece.text for piece in answer.pieces]
-        found.append(Example(name, "right", join(texts)))
-        found.append(Example(name, "padded", join([draw.choice(polite), *texts, draw.choice(polite)])))
+        name, voice, texts = answer.question, answer.voice, [piece.text for piece in answer.pieces]
+        found.append(Example(name, "right", join(texts), voice=voice))
+        found.append(Example(name, "padded", join([draw.choice(polite), *texts, draw.choice(polite)]), voice=voice))
         for place, piece in enumerate(answer.pieces):
             rest = [*texts[:place], *texts[place + 1 :]]
             if piece.says and any(other.says for other in answer.pieces if other is not piece):
-                found.append(Example(name, "dropped", join(rest), piece.says))
+                found.append(Example(name, "dropped", join(rest), piece.says, voice=voice))
             if piece.flipped:
                 denied = [*texts[:place], piece.flipped, *texts[place + 1 :]]
-                found.append(Example(name, "flipped", join(denied), piece.says))
+                found.append(Example(name, "flipped", join(denied), piece.says, voice=voice))
         starts = [k for k in range(len(texts) + 1) if k in (0, len(texts)) or texts[k][0].isupper()]
         for added in answer.additions:
             place = draw.choice(starts)
-            found.append(Example(name, "added", join([*texts[:place], added, *texts[place:]]), added=added))
+            text = join([*texts[:place], added, *texts[place:]])
+            found.append(Example(name, "added", text, added=added, voice=voice))
     return found
 
 
 def join(parts: Sequence[str]) -> str:
     """One text out of pieces, which may begin with a comma or in the middle of a sentence.
 
-    A capital or a bracket begins a sentence, a small letter after a full stop is made a capital.
+    A capital or a bracket begins a sentence, a small letter after a full stop is made a capital, an item of a list
+    begins a line.
     """
     text = ""
     for part in (part.strip() for part in parts):
         if not text:
             part = part.lstrip(",;: ")
             text = part[:1].upper() + part[1:]
+        elif _ITEM.match(part):
+            text = f"{text.rstrip()}\n{part}"
         elif part[0] in ",;:.":
             text = text.rstrip(".;:,") + part
         else:

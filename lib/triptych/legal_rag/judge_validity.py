@@ -15,16 +15,30 @@ import numpy.typing as npt
 import pandas as pd
 
 from triptych.errors import ParameterError
-from triptych.legal_rag import agreement
+from triptych.legal_rag import agreement, perturbations
 from triptych.legal_rag.agreement import exact_interval
 from triptych.legal_rag.judge import Judge, Verdict, cases
 from triptych.legal_rag.judge_error import Checked
 from triptych.legal_rag.perturbations import KINDS, Perturbation
 from triptych.legal_rag.questions import Question
 
+SECOND = "second held-out"  # fresh answers to the held-out questions, for judges made after the first ones were used
 
-def examine(judge: Judge, items: Sequence[Perturbation], questions: Sequence[Question]) -> pd.DataFrame:
-    """A judge's verdict on each answer beside the truth, one row an answer.
+
+def answers(part: str) -> list[Perturbation]:
+    """The answers of "dev", of "held-out" (the first set's) or of `SECOND`. Raises ParameterError for another word."""
+    if part == SECOND:
+        return perturbations.load(perturbations.FILE_SECOND)
+    found = [item for item in perturbations.load() if item.split == part]
+    if not found:
+        raise ParameterError(f"there are no answers called {part!r}", f"dev, held-out or {SECOND}")
+    return found
+
+
+def examine(
+    judge: Judge, items: Sequence[Perturbation], questions: Sequence[Question], part: str | None = None
+) -> pd.DataFrame:
+    """A judge's verdict on each answer beside the truth, one row an answer. `part` stands for the half as `split`.
 
     Columns: id, question, split, kind, positive, judge, outcome, objects (boolean, missing when unparsed), right, and
     correct, grounded, abstained each with its truth (`true_…`).
@@ -32,7 +46,8 @@ def examine(judge: Judge, items: Sequence[Perturbation], questions: Sequence[Que
     said = judge.judge(cases(items, questions))
     if len(said) != len(items):
         raise ParameterError(f"{judge.name} gave {len(said)} verdicts on {len(items)} answers", "one verdict a case")
-    return pd.DataFrame([_row(item, verdict) for item, verdict in zip(items, said, strict=True)])
+    table = pd.DataFrame([_row(item, verdict) for item, verdict in zip(items, said, strict=True)])
+    return table if part is None else table.assign(split=part)
 
 
 def _row(item: Perturbation, verdict: Verdict) -> dict[str, Any]:

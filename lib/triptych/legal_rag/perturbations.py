@@ -1,7 +1,9 @@
-"""Answers whose truth is known, for judging judges: the schema, and the file they are kept in (perturbations.jsonl).
+"""Answers whose truth is known, for judging judges: the schema, and the two files they are kept in.
 
 Each item is an answer to one of our own questions, written so that it is known whether it is right, whether the gold
-spans support it, and whether it abstains. How the answers were written and checked is told in PERTURBATIONS.md.
+spans support it, and whether it abstains. perturbations.jsonl covers all questions; perturbations_second.jsonl holds
+fresh answers to the held-out half, for the one measurement of a later judge. How both were written and checked is told
+in PERTURBATIONS.md.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from triptych.legal_rag.questions import Question, rows
 
 FILE = Path(__file__).with_name("perturbations.jsonl")
+FILE_SECOND = Path(__file__).with_name("perturbations_second.jsonl")  # held-out questions only
 Kind = Literal[
     "paraphrase",
     "verbose but right",
@@ -142,8 +145,14 @@ def _value(token: str) -> float:
     return float(re.sub(r"\s", "", token).replace(",", "."))
 
 
-def problems(items: Sequence[Perturbation], questions: Sequence[Question]) -> list[str]:
-    """Everything wrong with a perturbation set that code can see, one line each; empty when it is fit to use."""
+def problems(
+    items: Sequence[Perturbation], questions: Sequence[Question], covers: Sequence[Split] = SPLITS
+) -> list[str]:
+    """Everything wrong with a perturbation set that code can see, one line each; empty when it is fit to use.
+
+    `questions` are all the questions, because the halves follow from them; `covers` are the halves that the set
+    answers. A question of these without an answer is a problem, and so is an answer to a question of the other half.
+    """
     known = {question.id: question for question in questions}
     half = splits(known)
     found: list[str] = []
@@ -152,13 +161,15 @@ def problems(items: Sequence[Perturbation], questions: Sequence[Question]) -> li
     asked = {item.question for item in items}
     found += [f"{name}: {count} items have this id" for name, count in ids.items() if count > 1]
     found += [f"{item.id}: the text is not unique" for item in items if texts[_plain(item.text)] > 1]
-    found += [f"{name}: no answer to this question" for name in known if name not in asked]
+    found += [f"{name}: no answer to this question" for name in known if half[name] in covers and name not in asked]
     for item in items:
         if (question := known.get(item.question)) is None:
             found.append(f"{item.id}: there is no question {item.question}")
             continue
         if item.split != half[item.question]:
             found.append(f"{item.id}: belongs to {half[item.question]}, not to {item.split}")
+        if half[item.question] not in covers:
+            found.append(f"{item.id}: this set has no answers to {half[item.question]} questions")
         found += [f"{item.id}: {complaint}" for complaint in _complaints(item, question)]
     return found
 

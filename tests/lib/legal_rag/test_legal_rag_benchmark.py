@@ -38,6 +38,16 @@ def test_the_papers_schema(tmp_path: Path, own_cache: Path) -> None:
     assert {defect.kind for defect in made.defects} == {"duplicate text"}
 
 
+def test_blank_passages_are_told_and_never_searched(tmp_path: Path, own_cache: Path) -> None:
+    blank = [{**CORPUS[0], "id": "4", "text": " \n"}, {**CORPUS[0], "id": "5", "text": None}]
+    made = benchmark.read(*files(tmp_path, [*CORPUS, *blank]))
+    assert [(defect.kind, defect.where) for defect in made.defects if defect.kind == "empty"] == [
+        ("empty", "4"),
+        ("empty", "5"),
+    ]
+    assert [passage.article for passage in made.passages] == ["1.2.1-c1-s1", "2.1-c1-s1", "3"]
+
+
 def test_ids_may_be_numbers(tmp_path: Path, own_cache: Path) -> None:
     corpus = [{"id": 7, "title": "", "text": "Text.", "footnotes": ""}]
     made = benchmark.read(*files(tmp_path, corpus, [{**QA[0], "relevant_passage_id": 7}]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from triptych.errors import ModelError, ParameterError
 from triptych.legal_rag import benchmark, chunk, grid, score
 from triptych.legal_rag.chunk import Passage
-from triptych.legal_rag.combine import Fusion, Rerank, Rm3
+from triptych.legal_rag.combine import Fusion, Hyde, Rerank, Rm3
 from triptych.legal_rag.questions import Question, Span
 from triptych.legal_rag.retrieve import Bm25, Dense, Found
+from triptych.llm import Answer, Message
 
 ARTICLES = ["csrd/29", "csrd/40", "nis2/12", "nis2/20", "nis2/28", "nis2/35"]
 
@@ -33,6 +35,36 @@ def test_names_make_arms_and_shared_ones_are_built_once(own_cache: Path) -> None
         grid.arms(passages, ["wordllama → BM25"])
     with pytest.raises(ModelError, match="word2vec"):
         grid.arms(passages, ["word2vec"])
+
+
+class Writer:
+    """A model that makes up the same passage whatever it is asked, and counts how often."""
+
+    model = "writer"
+
+    def __init__(self, text: str) -> None:
+        self.text, self.asked, self.defaults = text, 0, dict[str, float]()
+
+    def ask(self, messages: Sequence[Message], **parameters: object) -> Answer:
+        self.asked += 1
+        return Answer(text=self.text, seconds=0)
+
+
+def test_hyde_is_an_arm_by_name_alone_and_fused(own_cache: Path) -> None:
+    passages = chunk.semantic(benchmark.eu_law(ARTICLES).corpus)
+    writer = Writer(passages[7].text)
+    hyde, dense, fused = grid.arms(passages, ["HyDE wordllama", "wordllama", "HyDE wordllama + BM25"], writer)
+    assert isinstance(hyde, Hyde)
+    assert hyde.name == "HyDE wordllama"
+    assert hyde.dense is dense
+    assert isinstance(fused, Fusion)
+    assert fused.arms[0] is hyde
+    assert hyde.search("What about it?", 1)[0].passage == passages[7]
+    assert writer.asked == 1
+    with pytest.raises(ParameterError, match="needs a language model that writes"):
+        grid.arms(passages, ["HyDE wordllama"])
+    with pytest.raises(ParameterError, match="BM25 embeds nothing and cannot search for what was written"):
+        grid.arms(passages, ["HyDE BM25"], writer)
 
 
 def test_which_pairs_are_run() -> None:

@@ -75,6 +75,18 @@ def test_a_right_answer_passes(judge: RubricJudge) -> None:
     assert verdict.judge == judge.name == f"rubric@{judge_rubric.model().version}"
 
 
+def test_a_number_of_the_question_need_not_be_said_again(judge: RubricJudge) -> None:
+    asked = replace_claim("The 24 lamps are reported, 24 of 24.")
+    (verdict,) = judge.judge([case(RIGHT.replace(" within 24 hours", ""), question=asked)])
+    assert not any("lacks 24" in reason for reason in verdict.reasons)
+
+
+def replace_claim(text: str) -> Question:
+    """The question with a number in it, and the first claim in other words."""
+    claims = (QUESTION.claims[0].model_copy(update={"text": text}), QUESTION.claims[1])
+    return QUESTION.model_copy(update={"distant": f"We have 24 lamps. {QUESTION.distant}", "claims": claims})
+
+
 @pytest.mark.parametrize(
     ("text", "correct", "grounded", "reason"),
     [
@@ -86,7 +98,7 @@ def test_a_right_answer_passes(judge: RubricJudge) -> None:
         ),
         (RIGHT.replace("24", "48"), False, False, "number from nowhere, 48 hours"),
         (RIGHT.replace("24", "48"), False, False, "claim 1 lacks 24 hours"),
-        (RIGHT.replace("are not to be charged", "are to be charged"), False, False, "denied, claim 2"),
+        (RIGHT.replace("must report", "need not report"), False, False, "denied, claim 1"),
         (f"{RIGHT} The visitors pay the police a fee for a certificate.", True, False, "not supported"),
     ],
 )
@@ -214,6 +226,15 @@ def test_training_answers_are_to_dev_questions_and_say_every_claim_once() -> Non
         assert said == list(range(1, len(known[answer.question].claims) + 1)), answer.question
 
 
+def test_training_answers_are_in_many_voices_each_in_one_group() -> None:
+    voices: dict[str, set[str]] = {}
+    for answer in judge_training.load():
+        voices.setdefault(answer.question, set()).add(answer.voice)
+    grouped = [voice for group in judge_fit.VOICES for voice in group]
+    assert sorted(grouped) == sorted({judge_fit.SET, *(voice for found in voices.values() for voice in found)})
+    assert min(map(len, voices.values())) >= 4
+
+
 def test_no_training_text_is_of_the_perturbation_set() -> None:
     frozen = {item.text for item in perturbations.load()}
     written = judge_training.load()
@@ -323,6 +344,25 @@ def test_rates_of_correct_answers_count_an_unparsed_verdict_as_not_passed(examin
     passes, fails = judge_validity.for_correct(examined, "dev")
     assert (passes.right, passes.trials) == (2, 2)  # the paraphrase and the addition are correct
     assert (fails.right, fails.trials) == (1, 2)  # the dropped claim slipped through, the unparsed one did not
+
+
+def test_the_parts_of_the_answers_are_told_apart() -> None:
+    half = perturbations.splits({item.question for item in perturbations.load()})
+    second = judge_validity.answers(judge_validity.SECOND)
+    assert {half[item.question] for item in second} == {"held-out"}
+    assert not {item.id for item in second} & {item.id for item in judge_validity.answers("held-out")}
+    assert {item.split for item in judge_validity.answers("dev")} == {"dev"}
+    with pytest.raises(ParameterError, match="no answers called"):
+        judge_validity.answers("third")
+
+
+def test_a_part_stands_for_the_half(examined: pd.DataFrame) -> None:
+    from triptych.legal_rag import questions
+
+    items = perturbations.only(perturbations.load(), "dev")[:1]
+    named = judge_validity.examine(Scripted([(True, True)]), items, questions.load(), "a part")
+    assert set(named["split"]) == {"a part"}
+    assert set(examined["split"]) == {"dev"}
 
 
 def test_agreement_leaves_out_what_could_not_be_read(examined: pd.DataFrame) -> None:

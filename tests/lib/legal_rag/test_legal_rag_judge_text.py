@@ -33,6 +33,11 @@ def test_every_word_is_negated_or_not(text: str) -> None:
         ("one of the two authorities", []),
         ("within a week", [(1.0, "w")]),
         ("NIS2 says so", []),
+        ("Art. 13(1)–(11), not 13(12), and Articles 82, 83 and 84", []),
+        ("Article 14, 24 hours at most", [(24.0, "h")]),
+        ("one hundred and forty thousand euro", [(140000.0, "")]),
+        ("EUR 900m, 72h, a fortnight", [(900e6, ""), (72.0, "h"), (2.0, "w")]),
+        ("by 2030-01-06 or 6.1.2030", [(6.0, ""), (2030.0, ""), (6.0, ""), (2030.0, "")]),
     ],
 )
 def test_numbers(text: str, expected: list[tuple[float, str]]) -> None:
@@ -41,6 +46,29 @@ def test_numbers(text: str, expected: list[tuple[float, str]]) -> None:
 
 def test_numbers_in_words_without_a_unit_need_not_count() -> None:
     assert read.numbers("three conditions within five years", counting=False) == [(5.0, "y")]
+
+
+def test_items_of_a_list_are_sentences_without_their_marks() -> None:
+    assert read.sentences("Two things:\n- tell the office (Art. 5)\n2. no charge, max. EUR 5\nat all") == [
+        "Two things:",
+        "tell the office (Art. 5)",
+        "no charge, max. EUR 5 at all",
+    ]
+    assert read.numbers("2. within 24 hours") == [(24.0, "h")]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("The keeper need not report it.", {"frees", "denies"}),
+        ("The keeper may not charge ships.", {"forbids", "denies"}),
+        ("The keeper has to report it only in winter.", {"obliges", "narrows"}),
+        ("Ships may stay regardless of the light.", {"allows", "widens"}),
+        ("The lamp shines.", set()),
+    ],
+)
+def test_the_force_of_a_statement(text: str, names: set[str]) -> None:
+    assert {name for name, has in zip(read.FORCES, read.forces(text), strict=True) if has} == names
 
 
 @pytest.mark.parametrize(

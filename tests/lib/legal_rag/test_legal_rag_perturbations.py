@@ -165,6 +165,17 @@ def test_double_ids_and_texts_and_forgotten_questions_are_refused() -> None:
     assert "eu-002: no answer to this question" in found
 
 
+def test_a_set_for_one_half_answers_that_half_and_no_other() -> None:
+    held_out = [item for item in ITEMS if item.split == "held-out"]
+    every = list(QUESTIONS.values())
+    assert perturbations.problems(held_out, every, covers=("held-out",)) == []
+    assert any("no answer to this question" in found for found in perturbations.problems(held_out, every))
+    found = perturbations.problems([*held_out, named("eu-001-paraphrase")], every, covers=("held-out",))
+    assert found == ["eu-001-paraphrase: this set has no answers to dev questions"]
+    missing = perturbations.problems(held_out[5:], every, covers=("held-out",))
+    assert missing == [f"{held_out[0].question}: no answer to this question"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
