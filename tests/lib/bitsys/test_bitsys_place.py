@@ -150,31 +150,6 @@ def test_an_interrupted_series_goes_on_with_the_seed_that_is_missing(
     assert place.Placed.model_validate_json(placed.model_dump_json()) == placed
 
 
-def test_known_runs_of_the_same_netlist_settings_and_nextpnr_are_not_repeated(
-    made: Netlist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[int] = []
-
-    def run(netlist: Netlist, seed: int, nextpnr: str) -> place.Run:
-        asked.append(seed)
-        return place.read(json.dumps(report()).encode(), netlist, seed)
-
-    monkeypatch.setattr(netlist, "of", lambda design: made)
-    monkeypatch.setattr(place, "_run", run)
-    known = place.fmax(SMALL, (1, 2))
-    asked.clear()
-    assert [one.seed for one in place.fmax(SMALL, (1, 2, 3), known).runs] == [1, 2, 3]
-    assert asked == [3]
-    for other in (
-        {"netlist": "another"},
-        {"settings": ["--12k"]},
-        {"tools": {**known.tools, place.NEXTPNR: "0"}},
-    ):
-        asked.clear()
-        place.fmax(SMALL, (1,), known.model_copy(update=other))
-        assert asked == [1], other
-
-
 def test_what_nextpnr_says_is_shown(made: Netlist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = subprocess.CompletedProcess([], 1, "", "Info: reading\nERROR: no such cell\n")
     monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "cache"))
