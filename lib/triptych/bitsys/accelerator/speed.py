@@ -76,9 +76,9 @@ def fmax(machine: Machine, seeds: Sequence[int] = SEEDS, known: Placed | None = 
     `place.fmax` does.
     """
     design, had = core(machine), dict[int, Run]()
-    if known and (known.netlist, known.settings) == (netlist.digest(design), list(place.SETTINGS)):
-        if place.version() in known.tools.values():
-            had = {run.seed: run for run in known.runs}
+    same = known and (known.netlist, known.settings) == (netlist.digest(design), list(place.SETTINGS))
+    if known and same and place.version() in known.tools.values():
+        had = {run.seed: run for run in known.runs}
     missing = [seed for seed in seeds if seed not in had]
     placed = place.fmax(design, missing) if missing or not known else known
     had |= {run.seed: run for run in placed.runs}
