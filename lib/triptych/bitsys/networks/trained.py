@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -125,14 +125,19 @@ def of_today(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[same]
 
 
-def go_on(plan: Plan) -> pd.DataFrame:
-    """The frame of a plan: from the committed record what today's recipe trained, by training what is missing there."""
+def go_on(plan: Plan, more: Callable[[pd.DataFrame], Iterable[Job]] = lambda _: ()) -> pd.DataFrame:
+    """The frame of a plan and then of `more`, which jobs follow from it: from the committed record what today's recipe
+    trained, by training what is missing there.
+    """
     try:
         known = of_today(recorded())
     except DataError:
-        return plan.gather()
-    print(f"{len(plan.left(known))} of {len(plan.todo)} trainings are new, the others recorded by the same recipe")
-    return plan.gather(known)
+        known = None
+    else:
+        print(f"{len(plan.left(known))} of {len(plan.todo)} trainings are new, the others recorded by the same recipe")
+    frame = plan.gather(known)
+    added = gather([job for job in more(frame) if job not in plan.todo], known=known)
+    return pd.concat([frame, added], ignore_index=True) if len(added) else frame
 
 
 def _row(job: Job, keep: bool) -> dict[str, Any]:

@@ -64,6 +64,14 @@ def test_a_series_goes_on_where_the_record_of_the_same_recipe_ends(recorded, mon
     assert list(frame["digest"]) == [older["digest"].iloc[0], "new", older["digest"].iloc[2]]
 
 
+def test_jobs_that_follow_from_a_plan_are_added_once(recorded, monkeypatch):
+    first, second, third = jobs_of(recorded)[:3]
+    monkeypatch.setattr(trained, "trained", lambda job: pytest.fail(f"trained {job}"))
+    monkeypatch.setattr(trained, "recorded", lambda: recorded)
+    frame = trained.go_on(trained.Plan((first, second), ()), lambda made: [jobs_of(made)[1], third])
+    assert jobs_of(frame) == [first, second, third]
+
+
 def test_what_is_left_begins_with_the_jobs_whose_integers_are_kept(recorded):
     first, second, third = jobs_of(recorded)[:3]
     plan = trained.Plan((first, second, third), (third,))
