@@ -122,7 +122,7 @@ def of_today(frame: pd.DataFrame) -> pd.DataFrame:
     same = [
         str(row["digest"]) == digest(Job(**{name: row[name] for name in columns})) for row in frame.to_dict("records")
     ]
-    return frame[same]
+    return frame.loc[same]
 
 
 def go_on(plan: Plan, more: Callable[[pd.DataFrame], Iterable[Job]] = lambda _: ()) -> pd.DataFrame:
