@@ -34,12 +34,13 @@ RTL = paths.rtl() / "accelerators"
 SMALL = {"activation_lines": 8192, "weight_lines": 2048, "table_lines": 64, "instructions": 8}
 MACHINES = (
     Machine("single_layer", "fixed", rows=1, columns=2, port_bits=4, **SMALL),
-    Machine("systolic", "fixed", rows=2, columns=2, port_bits=8, **SMALL),
+    Machine("systolic", "fixed", rows=3, columns=2, port_bits=8, **SMALL),
     Machine("systolic", "fixed", rows=4, columns=2, port_bits=16, bands=2, **SMALL),
     Machine("single_layer", "mtree", rows=2, columns=2, port_bits=32, **SMALL),
     Machine("systolic", "bitshift", rows=2, columns=2, port_bits=8, **SMALL),
 )
-"""The cheapest to compile first: what it finds, the others need not."""
+"""The cheapest to compile first: what it finds, the others need not. One array has three rows: of two, the first is
+the neighbour of either."""
 OPTIONS = ("--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0")
 OUTPUTS = ("sums.hex", "counters.txt", "cycles.txt")
 

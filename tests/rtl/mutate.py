@@ -221,20 +221,22 @@ def run(share: int) -> Run:
     return found
 
 
-def run_accelerators(share: int) -> Run:
-    """All checks on the generated mutants of the accelerators, the cheapest machine first."""
+def run_accelerators(share: int, part: int = 1, parts: int = 1) -> Run:
+    """All checks on the generated mutants of the accelerators, or on a part of them; the cheapest machine first."""
     rtl = accelerator_mutants.RTL
-    found = Run(generate(rtl, share), {path.stem: path.read_text("utf-8") for path in sorted(rtl.glob("*.sv"))})
+    every = generate(rtl, share)
+    chosen = every[len(every) * (part - 1) // parts : len(every) * part // parts]
+    found = Run(chosen, {path.stem: path.read_text("utf-8") for path in sorted(rtl.glob("*.sv"))})
     for machine in accelerator_mutants.MACHINES:
         works, left = accelerator_mutants.work(machine, 6), found.left
         for start in range(0, len(left), 12):
-            part = left[start : start + 12]
-            copies = [accelerator_mutants.copy_of(mutant) for mutant in part]
+            some = left[start : start + 12]
+            copies = [accelerator_mutants.copy_of(mutant) for mutant in some]
             fates = accelerator_mutants.found_by(machine, copies, works)
-            found.fate |= {mutant.id: said for mutant, said in zip(part, fates, strict=True) if said}
-            for mutant, said in zip(part, fates, strict=True):
+            found.fate |= {mutant.id: said for mutant, said in zip(some, fates, strict=True) if said}
+            for mutant, said in zip(some, fates, strict=True):
                 print(f"{machine.label}: {said or 'not found'}: {mutant}", file=sys.stderr, flush=True)
-            found.tell(f"{machine.label}: {start + len(part)} of {len(left)}")
+            found.tell(f"{machine.label}: {start + len(some)} of {len(left)}")
     for mutant in found.left:
         with tempfile.TemporaryDirectory(prefix="triptych-mutants-") as name:
             for module, text in found.texts.items():
@@ -273,10 +275,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help=f"every mutant, not one of {SHARE}")
     parser.add_argument("--only", choices=("bitsys", "accelerators"), help="mutants of one of them")
+    parser.add_argument(
+        "--part", default="1/1", metavar="K/N", help="the K-th of N equal parts of the mutants of the accelerators"
+    )
     chosen = parser.parse_args()
+    part, parts_ = map(int, chosen.part.split("/"))
     parts = [run(1 if chosen.all else SHARE)] if chosen.only != "accelerators" else []
     if chosen.only != "bitsys":
-        parts.append(run_accelerators(1 if chosen.all else ACCELERATORS_SHARE))
+        parts.append(run_accelerators(1 if chosen.all else ACCELERATORS_SHARE, part, parts_))
     found = Run([one for part in parts for one in part.all], {})
     for part in parts:
         found.fate |= part.fate

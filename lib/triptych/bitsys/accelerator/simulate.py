@@ -2,6 +2,11 @@
 
 The clock is driven in C++ (rtl/sim/accelerator_main.cpp), files go in and come out, so that no Python runs per cycle
 and a run starts in milliseconds. Simulators are kept by content.
+
+Units of a machine are simulated in one of two ways. `rtl`: Verilator compiles everything. `gates`: everything around
+the multiply-accumulate units is the RTL in Verilator, they themselves are computed all at once from the gates that
+yosys makes of theirs (`lanes`). For large arrays that is many times faster, to compile as well; tests hold both to the
+same sums, counters and cycles.
 """
 
 from __future__ import annotations
@@ -12,11 +17,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from triptych import paths
-from triptych.bitsys import builds, tools
+from triptych.bitsys import builds, synthesise, tools
+from triptych.bitsys.accelerator import lanes
 from triptych.bitsys.accelerator.cycles import Cycles, Supply, predict
 from triptych.bitsys.accelerator.machine import Machine
 from triptych.bitsys.accelerator.program import NODES, Program
@@ -39,6 +46,9 @@ CHECKED = (
     "OPT_FAST=-O1 OPT_SLOW=-O0",
 )
 
+Units = Literal["rtl", "gates"]
+"""How the multiply-accumulate units are simulated."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -58,27 +68,39 @@ class Outcome:
         return sum(one.total for batch in self.counters for one in batch)
 
 
-def build(machine: Machine, options: Sequence[str] = FAST) -> Path:
+def build(machine: Machine, options: Sequence[str] = FAST, units: Units = "rtl") -> Path:
     """The program that simulates a machine, compiled when no equal one is in the cache (a minute for 4 × 4, more for
-    larger ones).
+    larger ones; half a minute for any size where the units are gates).
 
-    Raises ToolMissing without a Verilator or compiler, RtlError with its words when it refuses the sources.
+    Raises ToolMissing without a Verilator or compiler (or pyosys, for gates), RtlError with its words when it refuses
+    the sources.
     """
     rtl = paths.rtl()
-    sources = needed(HARNESS, [rtl / "bitsys", rtl / "baselines", rtl / "accelerators", rtl / "sim"])
-    sources = [rtl / "lint" / "verilator.vlt", *sources]
-    main = rtl / "sim" / "accelerator_main.cpp"
+    folders = [rtl / "bitsys", rtl / "baselines", rtl / "accelerators", rtl / "sim"]
+    programs = [rtl / "sim" / "accelerator_main.cpp"]
+    versions = [platform.machine()]
+    files: list[Path] = []
+    if units == "gates":
+        folders.append(rtl / "sim" / "lanes")
+        programs.append(rtl / "sim" / "lanes" / "lanes.cpp")
+        files += [*lanes.sources(), Path(lanes.__file__)]
+        versions.append(synthesise.version())
+    sources = [rtl / "lint" / "verilator.vlt", *needed(HARNESS, folders)]
     found = tools.verilator()
     facts = {
         "parameters": parameters(machine),
         "options": options,
-        "tools": [found.version_text, platform.machine()],
+        "units": units,
+        "tools": [found.version_text, *versions],
     }
 
     def make(folder: Path) -> None:
         settings = [f"-G{name}={value}" for name, value in parameters(machine).items()]
         command = [found.folder / "verilator", "--cc", "--exe", "--build", "--top-module", HARNESS, "--Mdir", folder]
-        command += ["-j", "2", "-Wno-fatal", "-o", HARNESS, *options, *settings, *sources, main]
+        command += ["-j", "2", "-Wno-fatal", "-o", HARNESS, *options, *settings, *sources, *programs]
+        if units == "gates":
+            (folder / "lanes_unit.h").write_text(lanes.header(machine), "utf-8")
+            command += ["-CFLAGS", f"-I{folder}"]
         done = subprocess.run(command, env=found.settings(), capture_output=True, text=True, check=False)
         if done.returncode or not (folder / HARNESS).exists():
             said = [line for line in done.stderr.splitlines() if line.startswith("%Error") or "error:" in line]
@@ -87,7 +109,7 @@ def build(machine: Machine, options: Sequence[str] = FAST) -> Path:
             if scrap.name != HARNESS:
                 scrap.unlink()
 
-    return builds.once("accelerator", builds.key([*sources, main], facts), make) / HARNESS
+    return builds.once("accelerator", builds.key([*files, *sources, *programs], facts), make) / HARNESS
 
 
 def parameters(machine: Machine) -> dict[str, int]:
@@ -118,6 +140,7 @@ def run(
     seed: int = 1,
     beats: int | None = None,
     options: Sequence[str] = FAST,
+    units: Units = "rtl",
 ) -> Outcome:
     """Run images (n, height, width, channels) through a machine, batch by batch.
 
@@ -127,7 +150,15 @@ def run(
     """
     words = None if beats is None else [beats]
     return run_bands(
-        program.machine, [program], [images], supply, idle_percent=idle_percent, seed=seed, beats=words, options=options
+        program.machine,
+        [program],
+        [images],
+        supply,
+        idle_percent=idle_percent,
+        seed=seed,
+        beats=words,
+        options=options,
+        units=units,
     )[0]
 
 
@@ -141,6 +172,7 @@ def run_bands(
     seed: int = 1,
     beats: Sequence[int] | None = None,
     options: Sequence[str] = FAST,
+    units: Units = "rtl",
 ) -> list[Outcome]:
     """Run a program in each band of a machine at once, each on its own images; what came out of each band.
 
@@ -151,7 +183,7 @@ def run_bands(
         scratch = Path(name)
         words = prepare(machine, programs, images, scratch, supply, idle_percent=idle_percent, seed=seed, beats=beats)
         done = subprocess.run(
-            [build(machine, options), *words], capture_output=True, text=True, check=False, cwd=scratch
+            [build(machine, options, units), *words], capture_output=True, text=True, check=False, cwd=scratch
         )
         if done.returncode:
             said = [line for line in (done.stdout + done.stderr).splitlines() if HARNESS in line or "rror" in line]

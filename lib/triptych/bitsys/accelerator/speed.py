@@ -2,8 +2,8 @@
 
 It is the array or the bank with the registers that feed it, without memories and sequencer, so that the multiplier and
 the way operands reach it are what limits the clock. `python -m triptych.bitsys.accelerator.speed --rows 2 --columns 2`
-measures every multiplier in both dataflows, keeps each seed's run as it comes, and goes on where it was interrupted;
-with `--keep` it writes `recorded_file()`, which `recorded` reads.
+measures every multiplier in both dataflows, keeps each seed's run as it comes, and goes on where it was interrupted or
+where the record of the same netlist ends; with `--keep` it writes `recorded_file()`, which `recorded` reads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from triptych import paths
 from triptych.bitsys import measure, netlist, place, synthesise
 from triptych.bitsys.accelerator.machine import DATAFLOWS, MULTIPLIERS, Dataflow, Machine
 from triptych.bitsys.design import KINDS, Design, Kind, needed
-from triptych.bitsys.place import SEEDS, Placed
+from triptych.bitsys.place import SEEDS, Placed, Run
 from triptych.bitsys.synthesise import Resources
 
 
@@ -69,9 +69,20 @@ def core(machine: Machine) -> Core:
     )
 
 
-def fmax(machine: Machine, seeds: Sequence[int] = SEEDS) -> Placed:
-    """The clock of a machine's units on an ECP5. Raises as `place.fmax` does."""
-    return place.fmax(core(machine), seeds)
+def fmax(machine: Machine, seeds: Sequence[int] = SEEDS, known: Placed | None = None) -> Placed:
+    """The clock of a machine's units on an ECP5.
+
+    Runs of `known` of the same netlist, settings and nextpnr would come out the same and are not repeated. Raises as
+    `place.fmax` does.
+    """
+    design, had = core(machine), dict[int, Run]()
+    same = known and (known.netlist, known.settings) == (netlist.digest(design), list(place.SETTINGS))
+    if known and same and place.version() in known.tools.values():
+        had = {run.seed: run for run in known.runs}
+    missing = [seed for seed in seeds if seed not in had]
+    placed = place.fmax(design, missing) if missing or not known else known
+    had |= {run.seed: run for run in placed.runs}
+    return placed.model_copy(update={"runs": [had[seed] for seed in seeds]})
 
 
 def resources(machine: Machine) -> Resources:
@@ -93,8 +104,12 @@ class Measured(BaseModel):
     ecp5: Placed
 
 
-def of(machine: Machine, seeds: Sequence[int] = SEEDS) -> Measured:
-    """Measure the units of a machine; what is in the cache is not measured again. Raises as `place.fmax` does."""
+def of(machine: Machine, seeds: Sequence[int] = SEEDS, records: Iterable[Measured] = ()) -> Measured:
+    """Measure the units of a machine; what is in the cache or in the records is not measured again.
+
+    Raises as `place.fmax` does.
+    """
+    held = known(machine, records)
     return Measured(
         dataflow=machine.dataflow,
         kind=machine.kind,
@@ -102,7 +117,7 @@ def of(machine: Machine, seeds: Sequence[int] = SEEDS) -> Measured:
         columns=machine.columns,
         rtl=measure.source(core(machine)),
         xcup=resources(machine),
-        ecp5=fmax(machine, seeds),
+        ecp5=fmax(machine, seeds, held.ecp5 if held else None),
     )
 
 
@@ -143,9 +158,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--keep", action="store_true", help="write them where the notebooks look for them")
     chosen = parser.parse_args()
-    found: list[Measured] = []
+    found, held = list[Measured](), recorded()
     for machine in machines(chosen.rows, chosen.columns):
-        one = of(machine, chosen.seeds)
+        one = of(machine, chosen.seeds, held)
         found.append(one)
         line = {"machine": machine.label, "mhz": one.ecp5.median_mhz, "seeds": [run.mhz for run in one.ecp5.runs]}
         print(json.dumps({**line, "lut": one.xcup.lut, "srl": one.xcup.srl, "ff": one.xcup.ff}), flush=True)

@@ -4,12 +4,13 @@ but intervals."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from scipy import stats
 
 from triptych.figures import COLOURS
@@ -81,46 +82,50 @@ def pareto(table: pd.DataFrame) -> Figure:
         axis.scatter(
             those["cycles"], those["accuracy"], s=size, facecolors="none", edgecolors=colour, zorder=2, label=label
         )
-    for row in placed(table):
-        axis.annotate(row.text, (row.x, row.y), row.offset, textcoords="offset points", fontsize=7.5)
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+    axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter("{x:.0f}")
-    axis.xaxis.set_minor_formatter("{x:.0f}")
-    axis.tick_params(axis="x", which="minor", labelsize=8)
     axis.set_xlabel("cycles of a picture")
     axis.set_ylabel("test accuracy, %")
     axis.margins(x=0.08, y=0.12)
     figure.legend(loc="outside upper center", ncols=2, fontsize=8.5)
     figure.colorbar(points, label="net toggles of a picture, millions (relative)")
+    figure.canvas.draw()  # fixes the axes, so that distances in points are known
+    xy = table[["cycles", "accuracy"]].to_numpy(float)
+    for mix, place, offset in zip(
+        table["mix"], xy, offsets(axis.transData.transform(xy) * 72 / figure.dpi), strict=True
+    ):
+        axis.annotate(str(mix), (place[0], place[1]), offset, textcoords="offset points", fontsize=7.5)
     return figure
 
 
-@dataclass(frozen=True)
-class Label:
-    """A text beside a point."""
+Floats = npt.NDArray[np.float64]
 
-    text: str
-    x: float
-    y: float
-    offset: tuple[float, float]
+WORD = (19.0, 8.0)
+"""Width and height of a label of four digits, points."""
 
 
-def placed(table: pd.DataFrame) -> list[Label]:
-    """Labels of `pareto`: points that lie closer than a label is high share one, in their order of accuracy."""
-    ordered = table.sort_values(by=["cycles", "accuracy"], ascending=[True, False])
-    mixes = [str(one) for one in ordered["mix"]]
-    xs, ys = ordered["cycles"].to_numpy(float), ordered["accuracy"].to_numpy(float)
-    high = max(float(np.ptp(ys)) / 28, 1e-9)
-    groups: list[list[Label]] = []
-    for mix, x, y in zip(mixes, xs.tolist(), ys.tolist(), strict=True):
-        one = Label(mix, x, y, (6, 3))
-        for group in groups:
-            if abs(np.log(x / group[0].x)) < 0.12 and abs(y - group[-1].y) < high:
-                group.append(one)
-                break
-        else:
-            groups.append([one])
-    return [replace(group[0], text="\n".join(one.text for one in group)) for group in groups]
+def offsets(places: Floats) -> list[tuple[float, float]]:
+    """Where the label of each mark stands, from the mark (all in points): beside it, on the first side on which it
+    covers neither a mark nor a label placed before; where there is none, where it covers fewest.
+    """
+    wide, high = WORD
+    sides = [(7, 3), (-7 - wide, 3), (7, -10), (-7 - wide, -10), (-wide / 2, 11), (-wide / 2, -18)]
+    sides += [(13, -3), (-13 - wide, -3), (14, 12), (14, -20)]
+    taken: list[tuple[float, float]] = []
+    found: list[tuple[float, float]] = []
+    for x, y in places.tolist():
+
+        def covered(side: tuple[float, float], x: float = x, y: float = y) -> int:
+            left, low = x + side[0], y + side[1]
+            marks = sum(left - 5 < u < left + wide + 5 and low - 5 < v < low + high + 5 for u, v in places.tolist())
+            return marks + sum(abs(left - u) < wide and abs(low - v) < high for u, v in taken)
+
+        side = min(sides, key=covered)
+        taken.append((x + side[0], y + side[1]))
+        found.append(side)
+    return found
 
 
 def heat(tables: Mapping[str, pd.DataFrame]) -> Figure:

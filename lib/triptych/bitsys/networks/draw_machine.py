@@ -73,7 +73,7 @@ def roofline(points: pd.DataFrame, ridges: pd.DataFrame) -> Figure:
             axis.plot(ridge, peak, "o", color=colour, fillstyle="none", markersize=9)
     for rate in sorted({float(one) for one in ridges["bits"]}):
         place = left * 1.2, left * 1.2 * rate
-        axis.annotate(f"W = {rate:g}", place, (-8, 12), textcoords="offset points", fontsize=8, rotation=28)
+        axis.annotate(f"W = {rate:g}", place, (0, 12), textcoords="offset points", fontsize=8, rotation=28)
     marks = dict(zip(sorted({str(one) for one in points["network"]}), "ov^s", strict=False))
     sizes = {images: 18 + 34 * place for place, images in enumerate(sorted({int(one) for one in points["images"]}))}
     columns = ["network", "images", "width", "intensity", "rate"]

@@ -155,6 +155,26 @@ def sensitivity(trained: pd.DataFrame, kind: str, layers: int = 4) -> list[dict[
     return found
 
 
+@dataclass(frozen=True)
+class Picked:
+    """What the dynamic programme makes of measured harms: they, the cycles of each layer at each width, its front, and
+    four mixes of it, from the fewest cycles to the least harm.
+    """
+
+    harms: list[dict[int, float]]
+    times: list[dict[int, int]]
+    front: list[Choice]
+    mixes: list[str]
+
+
+def pick(trained: pd.DataFrame, kind: str, network: Network, machine: Machine, images: int) -> Picked:
+    """Mixes for a network of the shape of `network` on a machine. Raises as `sensitivity`."""
+    harms, times = sensitivity(trained, kind), cycles(network, machine, images=images)
+    front = frontier(times, harms)
+    mixes = [front[round(i * (len(front) - 1) / 3)].mix for i in range(4)]
+    return Picked(harms, times, front, list(dict.fromkeys(mixes)))
+
+
 def toggles(network: Network, widths: Sequence[int], per_product: Mapping[int, float]) -> float:
     """Relative switching of an image: useful products of each layer times the net toggles of one at its width."""
     return sum(count * per_product[width] for count, width in zip(network.products, widths, strict=True))

@@ -1,8 +1,9 @@
 """Networks trained once and kept: a row for each network, mix and seed, with its scores and, for one seed, integers.
 
 Training is keyed by what it depends on (this data set, recipe, mix and seed), so a series that was interrupted goes on
-where it stopped. `python -m triptych.bitsys.networks.trained --minutes 9` trains what bitsys/05_networks records, the
-networks that others wait for first, and says how many are left. The record is a frame; `network` opens what it holds.
+where it stopped. `python -m triptych.bitsys.networks.trained --minutes 9` trains what bitsys/05_networks records and
+the committed record does not hold yet, the networks that others wait for first, and says how many are left; then a run
+of that stage in `full`, and `keep`, write the record. It is a frame; `network` opens what it holds.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,30 @@ def recorded() -> pd.DataFrame:
     if not path.exists():
         raise DataError("no trained networks are recorded", "python -m triptych run bitsys/05_networks --profile full")
     return pd.read_parquet(path)
+
+
+def of_today(frame: pd.DataFrame) -> pd.DataFrame:
+    """Those rows of a frame whose training and data are described by the same texts as they are now."""
+    columns = [one.name for one in fields(Job)]
+    same = [
+        str(row["digest"]) == digest(Job(**{name: row[name] for name in columns})) for row in frame.to_dict("records")
+    ]
+    return frame.loc[same]
+
+
+def go_on(plan: Plan, more: Callable[[pd.DataFrame], Iterable[Job]] = lambda _: ()) -> pd.DataFrame:
+    """The frame of a plan and then of `more`, which jobs follow from it: from the committed record what today's recipe
+    trained, by training what is missing there.
+    """
+    try:
+        known = of_today(recorded())
+    except DataError:
+        known = None
+    else:
+        print(f"{len(plan.left(known))} of {len(plan.todo)} trainings are new, the others recorded by the same recipe")
+    frame = plan.gather(known)
+    added = gather([job for job in more(frame) if job not in plan.todo], known=known)
+    return pd.concat([frame, added], ignore_index=True) if len(added) else frame
 
 
 def _row(job: Job, keep: bool) -> dict[str, Any]:
@@ -245,23 +270,25 @@ class Plan:
         """The frame of all of it."""
         return gather(self.todo, self.kept, known)
 
+    def left(self, known: pd.DataFrame) -> list[Job]:
+        """Jobs that a frame does not hold, those whose integers are kept first."""
+        columns = [one.name for one in fields(Job)]
+        held = {tuple(row) for row in known[columns].itertuples(index=False)}
+        return sorted((job for job in self.todo if astuple(job) not in held), key=lambda job: job not in self.kept)
+
 
 def main() -> None:
-    """Train what the `full` profile of bitsys/05_networks records until the time is up; print what is left.
-
-    With `--keep`, once nothing is left, write the record that `quick` replays, as a run of `full` and `keep` would.
-    """
+    """Train what the record of bitsys/05_networks lacks until the time is up; print what is left."""
     from triptych import stages
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=9, help="no training begins after so long")
-    parser.add_argument("--keep", action="store_true", help="write the record into the checkout when all is trained")
     chosen = parser.parse_args()
     began = time.monotonic()
-    words: dict[str, Any] = stages.resolve(stages.get("bitsys/05_networks"), "full")
-    plan = Plan.of(words)
-    left = len(plan.todo)
-    for job in sorted(plan.todo, key=lambda job: job not in plan.kept):  # what others wait for first
+    plan = Plan.of(stages.resolve(stages.get("bitsys/05_networks"), "full"))
+    todo = plan.left(of_today(recorded()))
+    left = len(todo)
+    for job in todo:
         if time.monotonic() > began + 60 * chosen.minutes:
             break
         scores = Scores.model_validate_json((trained(job) / "scores.json").read_bytes())
@@ -270,34 +297,8 @@ def main() -> None:
         left -= 1
         print(f"{job.kind}-{job.mix} seed {job.seed}: {scores.test_accuracy:.4f}, {scores.cpu_seconds} s", flush=True)
     print(f"{left} of {len(plan.todo)} trainings are left")
-    if chosen.keep and not left:
-        _keep(plan.gather(), words, time.monotonic() - began)
-
-
-def _keep(frame: pd.DataFrame, words: dict[str, Any], seconds: float) -> None:
-    """Write the frame and its story where `stage.recorded` looks for them."""
-    import json
-    from datetime import UTC, datetime
-
-    from triptych import keys, record, stages, tables
-
-    spec = stages.get("bitsys/05_networks")
-    path, about = keys.recorded_files(spec, "networks.parquet")
-    tables.write(frame, path)
-    story = {
-        "sha256": keys.file_digest(path),
-        "key": keys.recorded_key(spec),
-        "command": "python -m triptych.bitsys.networks.trained --keep",
-        "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "parameters": words,
-        "git": record.git_state(),
-        "machine": record.machine(),
-        "versions": record.versions(),
-        "tools": {"brevitas": brevitas_version()},
-        "wall_seconds": round(seconds, 1),
-    }
-    about.write_text(json.dumps(story, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(f"wrote {path.name} with {len(frame)} trainings")
+    if not left:
+        print("python -m triptych run bitsys/05_networks --profile full && python -m triptych keep bitsys/05_networks")
 
 
 if __name__ == "__main__":

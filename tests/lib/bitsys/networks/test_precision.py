@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,8 +77,6 @@ def test_what_no_other_beats():
 
 
 def test_a_third_objective_can_only_let_more_points_stand():
-    import pandas as pd
-
     rng = np.random.default_rng(0)
     mixes = ["8888", "4444", "2222", "1111", "8421", "1248"]
     summary = pd.DataFrame({"mix": ["float", *mixes], "accuracy": rng.integers(90, 99, 7).astype(float)})
@@ -94,8 +93,6 @@ def test_a_third_objective_can_only_let_more_points_stand():
 
 
 def test_harm_is_against_the_same_seed_and_what_is_missing_is_named():
-    import pandas as pd
-
     rows = [("tfc", "8888", seed, 0.1 * seed) for seed in (0, 1, 2)]
     rows += [("tfc", f"{'8' * i}{p}{'8' * (3 - i)}", 2, 0.2 + i + p) for i in range(4) for p in (1, 2, 4)]
     rows += [("tfc", "1888", 1, 0.1 + 3), ("tcv", "1888", 1, 99.0)]
@@ -105,3 +102,16 @@ def test_harm_is_against_the_same_seed_and_what_is_missing_is_named():
     assert harms[0][1] == pytest.approx((1 + 3) / 2)
     with pytest.raises(ParameterError, match="tfc-8828 has not been trained"):
         precision.sensitivity(frame[frame["mix"] != "8828"], "tfc")
+
+
+def test_four_mixes_are_picked_from_the_ends_of_the_front_inwards():
+    rows = [("8888", 0.0)]
+    for index in range(4):
+        rows += [("8" * index + str(width) + "8" * (3 - index), 1.0 / width + index) for width in (1, 2, 4)]
+    frame = pd.DataFrame([{"kind": "tfc", "mix": mix, "seed": 0, "validation_loss": loss} for mix, loss in rows])
+    made = precision.pick(frame, "tfc", tfc(), Machine(), 4)
+    assert made.harms == precision.sensitivity(frame, "tfc")
+    assert made.times == precision.cycles(tfc(), Machine(), images=4)
+    assert made.mixes[0] == made.front[0].mix == "1111"
+    assert made.mixes[-1] == made.front[-1].mix == "8888"
+    assert len(made.mixes) == 4 and set(made.mixes) <= {one.mix for one in made.front}

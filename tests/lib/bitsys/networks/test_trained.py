@@ -52,6 +52,32 @@ def test_known_rows_are_taken_and_nothing_is_trained(recorded, monkeypatch):
     assert list(again["digest"]) == [trained.digest(job) for job in todo]
 
 
+def test_a_series_goes_on_where_the_record_of_the_same_recipe_ends(recorded, monkeypatch):
+    todo = jobs_of(recorded)[:3]
+    older = recorded[:3].copy()
+    older.loc[older.index[1], "digest"] = "of another recipe"
+    asked = []
+    monkeypatch.setattr(trained, "recorded", lambda: older)
+    monkeypatch.setattr(trained, "_row", lambda job, keep: asked.append(job) or {**vars(job), "digest": "new"})
+    frame = trained.go_on(trained.Plan(tuple(todo), ()))
+    assert asked == [todo[1]]
+    assert list(frame["digest"]) == [older["digest"].iloc[0], "new", older["digest"].iloc[2]]
+
+
+def test_jobs_that_follow_from_a_plan_are_added_once(recorded, monkeypatch):
+    first, second, third = jobs_of(recorded)[:3]
+    monkeypatch.setattr(trained, "trained", lambda job: pytest.fail(f"trained {job}"))
+    monkeypatch.setattr(trained, "recorded", lambda: recorded)
+    frame = trained.go_on(trained.Plan((first, second), ()), lambda made: [jobs_of(made)[1], third])
+    assert jobs_of(frame) == [first, second, third]
+
+
+def test_what_is_left_begins_with_the_jobs_whose_integers_are_kept(recorded):
+    first, second, third = jobs_of(recorded)[:3]
+    plan = trained.Plan((first, second, third), (third,))
+    assert plan.left(recorded[:1]) == [third, second]
+
+
 def test_a_digest_is_of_every_part_of_a_job():
     jobs = [
         trained.Job("tfc", "8421", 0),
