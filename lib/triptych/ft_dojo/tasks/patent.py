@@ -111,7 +111,7 @@ def _draw_retrieval(rng: random.Random, allowed: Allowed, turn: int) -> Draft | 
 
 
 def _draw_paragraph(rng: random.Random, allowed: Allowed, turn: int) -> Draft | None:
-    claim = rng.sample(PARTS, CLAIMED)
+    claim: list[str] = rng.sample(PARTS, CLAIMED)
     right = turn % 4
     filler = iter(_others(rng, claim, 4 * RETRIEVED_SIZE - 5))
     # The other paragraphs disclose half of the claim: one element is not enough to find the right one.
