@@ -24,8 +24,8 @@ _MANY: Mapping[str, Mapping[str, Iterable[str]]] = {
     "chemistry": dict.fromkeys(("smiles", "acid", "partner"), molecules.ALPHABET),
     "patent": dict.fromkeys(("x", "a", "b", "c", "d"), patent.PARTS),
     "table": {
-        "table": (*table.NAMES, *map(str, range(10)), ","),
-        "columns": (*table.VALUES, *table.CATEGORIES),
+        "table": (*table.NAMES, *map(str, range(table.LARGEST_ANALYSED + 1)), ","),
+        "columns": (*table.VALUES, *table.CATEGORIES, *tasks.LABELS),
     },
 }
 _NUMBERS = ("a", "b", "c", "claimed")  # in the domains where these are no lists of words
@@ -103,6 +103,9 @@ def _slots(domain: str, kind: str, fill: Mapping[str, str]) -> Slots:
         return (kind, lists.pop("x"), *sorted(lists.values()))
     elif domain == "table" and "table" in values:
         values["table"] = " , ".join(sorted(part.strip() for part in values["table"].split(",")))
+    elif domain == "table":  # a chart's column may be asked for by its letter
+        words = values["columns"].split()
+        values["x"] = dict(zip(words[::2], words[1::2], strict=False)).get(values["x"], values["x"])
     elif domain in ("finance", "math"):
         return (kind, *_amounts(kind, [str(int(values[name])) for name in sorted(values)]))
     return (kind, *(f"{name} {values[name]}" for name in sorted(values)))

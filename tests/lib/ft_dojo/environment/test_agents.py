@@ -22,7 +22,7 @@ from triptych.ft_dojo.environment.session import Session
 from triptych.ft_dojo.tiny import FINE_TUNE
 
 BUDGET = {"nominal_cpu": 2.5, "evaluations": 6, "actions": 40}
-START = FINE_TUNE.but(steps=5, batch=8)
+START = FINE_TUNE.but(steps=5, batch=8, learning_rate=4e-3, warmup=5)
 Begin = Callable[..., Session]
 
 
