@@ -22,7 +22,7 @@ from triptych.ft_dojo.environment.session import Session
 from triptych.ft_dojo.tiny import FINE_TUNE
 
 BUDGET = {"nominal_cpu": 2.5, "evaluations": 6, "actions": 40}
-START = FINE_TUNE.but(steps=5, batch=8, learning_rate=4e-3, warmup=5)
+START = FINE_TUNE.but(steps=5, batch=8)
 Begin = Callable[..., Session]
 
 
@@ -172,7 +172,7 @@ class Reckless:
     def propose(self, situation: Situation) -> Plan | None:
         self.asked += 1
         sound = scripts.raw(2000)
-        script, rate = [("def", 1e-3), ("1/0", 1e-3), (sound, 1e6), (sound, 2e6)][self.asked % 4]
+        script, rate = [("def", 1e-3), ("1/0", 1e-3), (sound, 1e30), (sound, 2e30)][self.asked % 4]
         hypothesis = Hypothesis(factor=f"try {self.asked}", direction="up", mechanism="none", falsifier="any")
         return Plan(script=script, spec=START.but(steps=12, learning_rate=rate, seed=self.asked), hypothesis=hypothesis)
 

@@ -25,7 +25,7 @@ from triptych.ft_dojo.environment.budget import Limits
 from triptych.ft_dojo.environment.session import Session
 from triptych.ft_dojo.tiny import FINE_TUNE
 
-START = FINE_TUNE.but(steps=5, batch=8, learning_rate=4e-3, warmup=5)
+START = FINE_TUNE.but(steps=5, batch=8, learning_rate=2e-2, warmup=1)
 SMALL = {"nominal_cpu": 2.5, "evaluations": 8, "actions": 60}
 Begin = Callable[..., Session]
 isolated = pytest.mark.usefixtures("isolated")

@@ -29,7 +29,7 @@ from triptych.ft_dojo.environment.session import Session
 from triptych.ft_dojo.environment.training import TrainingWorker
 from triptych.ft_dojo.tiny import FINE_TUNE
 
-START = FINE_TUNE.but(steps=5, batch=8, learning_rate=4e-3, warmup=5)
+START = FINE_TUNE.but(steps=5, batch=8)
 SMALL = Limits(nominal_cpu=3.0, evaluations=20, actions=80)
 SIZES = {"train": 80, "val": 20, "select": 12, "test": 12}
 isolated = pytest.mark.usefixtures("isolated")
