@@ -57,13 +57,16 @@ class Work:
 
 
 def work(machine: Machine, count: int) -> list[Work]:
-    """Random networks, two of three with convolutions; weights that wait for nothing, come slowly, come at random."""
+    """Random networks, two of three with convolutions; weights that wait for nothing, come slowly, come at random.
+
+    Three rows do not go with 2 x 2 pooling: they get dense layers only.
+    """
     found: list[Work] = []
     for number in range(count):
         rng = np.random.default_rng((7, number))
         networks, images, programs = list[list[Layer]](), list[Ints](), list[Program]()
         for _ in range(machine.bands):
-            layers, some = random_network(rng, convolutions=number % 3)
+            layers, some = random_network(rng, convolutions=0 if machine.rows == 3 else number % 3)
             networks.append(layers)
             images.append(draw(rng, (4, *some.shape[1:]), layers[0].width, layers[0].activation))
             programs.append(assemble(machine, layers, some.shape[1:3], 2))
