@@ -172,10 +172,13 @@ class Schedule:
 def schedule(machine: Machine, requests: Sequence[Combination], tokens: int, rng: np.random.Generator) -> Schedule:
     """One tile a request, over random containers that each request reads in its own way.
 
-    Raises ParameterError for another machine than a systolic array, as a tile is one position a row.
+    Raises ParameterError for another machine than a systolic array, as a tile is one position a row, and for more
+    tiles than the machine holds instructions.
     """
     if machine.dataflow != "systolic":
         raise ParameterError("a schedule of tiles is for a systolic array")
+    if len(requests) > machine.instructions:
+        raise ParameterError(f"{len(requests)} tiles; the machine holds {machine.instructions} instructions")
     rows, columns, count = machine.rows, machine.columns, len(requests)
     whole = Layer(
         "", np.zeros((columns, 1, 1, tokens), np.int64), 8, "unsigned", "signed", Raw(np.zeros(columns, np.int64))

@@ -68,6 +68,8 @@ def test_a_schedule_says_what_its_tiles_must_give():
                 assert plan.sums[image, 0, 0, 4 * number + column] == total
     with pytest.raises(ParameterError, match="systolic"):
         bandwidth.schedule(Machine("single_layer"), every, 3, np.random.default_rng(0))
+    with pytest.raises(ParameterError, match="33 tiles; the machine holds 32 instructions"):
+        bandwidth.schedule(ARRAY, [every[0]] * 33, 3, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("mix, words", [("84x1", "no mix"), ("8431", "no mix"), ("", "no mix"), ("842", "3 widths")])
