@@ -207,24 +207,19 @@ def effects(rows: pd.DataFrame, value: str = "test") -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def waste(rows: pd.DataFrame, seed: int = 0) -> tuple[float, Interval]:
-    """Wasted seconds with fail-fast over wasted seconds without it, per cent: the ratio of sums, and its interval.
+def waste(rows: pd.DataFrame) -> tuple[float, Interval]:
+    """Wasted seconds with fail-fast over wasted seconds without it, per cent: the ratio of means, and its interval.
 
     Blocks (task and seed) are drawn again within tasks; a block holds both settings of fail-fast with everything else
     alike. Raises ParameterError when nothing was wasted without fail-fast.
     """
     sums: Any = rows.pivot_table(index=["task", "seed"], columns="fail_fast", values="wasted", aggfunc="sum").dropna()
-    on, off = sums[True].to_numpy(float), sums[False].to_numpy(float)
-    if off.sum() <= 0:
+    blocks = [part[[True, False]].to_numpy(float) for _, part in sums.groupby(level="task")]
+    on, off = np.mean([block.mean(axis=0) for block in blocks], axis=0)
+    if off <= 0:
         raise ParameterError("nothing was wasted without fail-fast", "plant bad configurations")
-    ratio = float(100 * on.sum() / off.sum())
-    names = np.array([task for task, _ in sums.index])
-    rng = np.random.default_rng(seed)
-    drawn: list[float] = []
-    for _ in range(intervals.DRAWS):
-        chosen = np.concatenate(
-            [rng.choice(np.flatnonzero(names == name), (names == name).sum()) for name in sorted(set(names))]
-        )
-        drawn.append(float(100 * on[chosen].sum() / off[chosen].sum()) if off[chosen].sum() else math.inf)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return ratio, Interval(ratio, float(low), float(high), len(set(names)), len(sums))
+    ratio = float(100 * on / off)
+    drawn = intervals.draws(blocks)
+    with np.errstate(divide="ignore"):
+        low, high = np.nanquantile(100 * drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    return ratio, Interval(ratio, float(low), float(high), len(blocks), len(sums))

@@ -6,9 +6,11 @@ candidate is found and judged, not what it may be.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import random
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -115,12 +117,17 @@ def oracle_script(made: tasks.Task, most: int) -> str:
             kept.append(number)
             del wanted[sample.prompt]
     repaired = [{"prompt": prompt, "completion": completion} for prompt, completion in wanted.items()]
+    # Packed, because the rows of some tasks are longer than a script may be.
+    packed = base64.b85encode(zlib.compress(json.dumps([kept, repaired]).encode())).decode()
     return f"""{scripts.tools()}
+import base64
+import zlib
 
+kept, repaired = json.loads(zlib.decompress(base64.b85decode({packed!r})))
 rows = load()
-write([rows[number] for number in {json.dumps(kept, separators=(",", ":"))}], {most})
+write([rows[number] for number in kept], {most})
 with Path("out/train.jsonl").open("a", encoding="utf-8") as out:
-    for row in {json.dumps(repaired, ensure_ascii=False, separators=(",", ":"))}:
+    for row in repaired:
         out.write(json.dumps(row, ensure_ascii=False) + "\\n")
 """
 

@@ -15,11 +15,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-Floats = npt.NDArray[np.float64]
+from triptych.ft_dojo.agents import intervals
+from triptych.ft_dojo.agents.intervals import Floats
+
 ORACLE = "oracle"  # no agent: what one could reach
 CLOSE = 1.0  # normalised points from the highest mean that still count as winning
 LEVEL = 95.0  # per cent of an interval
@@ -63,15 +64,8 @@ class Grid:
         return self.agents.index(agent)
 
     def draws(self, count: int = DRAWS, seed: int = 0) -> Floats:
-        """Bootstrap means of every agent, shape (count, agents)."""
-        rng = np.random.default_rng(seed)
-        found = np.zeros((count, len(self.agents)))
-        picked = rng.integers(len(self.blocks), size=(count, len(self.blocks)))
-        for place, block in enumerate(self.blocks):
-            drawn = np.nonzero(picked == place)[0]  # once for each time that a draw holds this task
-            chosen = rng.integers(len(block), size=(len(drawn), len(block)))
-            np.add.at(found, drawn, block[chosen].mean(axis=1))
-        return found / len(self.blocks)
+        """Bootstrap means of every agent over tasks drawn again, then their seeds; shape (count, agents)."""
+        return intervals.draws(self.blocks, count, seed, tasks_too=True)
 
 
 def grid(rows: pd.DataFrame) -> Grid:
