@@ -39,7 +39,7 @@ PATIENT = Limits(nominal_cpu=1000.0, evaluations=1000, actions=1000, training_to
 # Candidates as the strategist's table makes them from its start: factor on the steps, factor on the learning rate.
 PLANS: Mapping[str, tuple[float, float]] = {
     "start": (1.0, 1.0),
-    "longer": (1.7, 1.0),
+    "longer": (2.4, 1.0),
     "faster": (1.0, 1.6),
     "slower": (1.0, 0.6),
 }
