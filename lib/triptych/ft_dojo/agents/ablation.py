@@ -214,7 +214,7 @@ def waste(rows: pd.DataFrame) -> tuple[float, Interval]:
     alike. Raises ParameterError when nothing was wasted without fail-fast.
     """
     sums: Any = rows.pivot_table(index=["task", "seed"], columns="fail_fast", values="wasted", aggfunc="sum").dropna()
-    blocks = [part[[True, False]].to_numpy(float) for _, part in sums.groupby(level="task")]
+    blocks = [part.reindex(columns=[True, False]).to_numpy(float) for _, part in sums.groupby(level="task")]
     on, off = np.mean([block.mean(axis=0) for block in blocks], axis=0)
     if off <= 0:
         raise ParameterError("nothing was wasted without fail-fast", "plant bad configurations")
