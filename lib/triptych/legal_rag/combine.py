@@ -5,6 +5,7 @@ These are what reviewers of the paper missed: its pipeline is one embedder and n
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, cast
@@ -31,21 +32,15 @@ class Fusion:
     """
 
     def __init__(
-        self,
-        arms: Sequence[Arm],
-        weights: Sequence[float] | None = None,
-        depth: int = 100,
-        c: float = 60,
-        name: str = "",
+        self, arms: Sequence[Arm], weights: Sequence[float] | None = None, depth: int = 100, c: float = 60
     ) -> None:
-        """Raises ParameterError unless there is one weight of nought or more for each of at least one arm."""
-        self.weights = [1.0] * len(arms) if weights is None else [*weights]
-        if not arms or len(self.weights) != len(arms) or min(self.weights) < 0 or not any(self.weights):
-            raise ParameterError(
-                f"{len(arms)} arms cannot be fused with the weights {self.weights}", "one weight an arm"
-            )
+        """Raises ParameterError for weights that mean nothing (see `checked_weights`)."""
+        self.weights = checked_weights([1.0] * len(arms) if weights is None else weights, len(arms))
         self.arms, self.depth, self.c = list(arms), depth, c
-        self.name = " + ".join(arm.name for arm in arms)
+        self.name = " + ".join(
+            arm.name if weight == 1 else f"{weight:.15g} {arm.name}"
+            for arm, weight in zip(self.arms, self.weights, strict=True)
+        )
 
     def search(self, question: str, k: int) -> list[Found]:
         """The k best passages by fused score; ties go to the arm named first."""
@@ -55,6 +50,20 @@ class Fusion:
                 scores[hit.passage] += weight / (self.c + rank)
         ranked = sorted(scores, key=lambda passage: -scores[passage])[:k]
         return [Found(passage, scores[passage]) for passage in ranked if scores[passage] > 0]
+
+
+def checked_weights(weights: Sequence[float], arms: int) -> list[float]:
+    """The weights, once it is known that so many arms can be fused with them.
+
+    Raises ParameterError unless there is an arm, each has one finite weight of nought or more, and one is not nought.
+    """
+    usable = all(math.isfinite(weight) and weight >= 0 for weight in weights) and any(weights)
+    if len(weights) != arms or not usable:
+        raise ParameterError(
+            f"{arms} arms cannot be fused with the weights {[*weights]}",
+            "one weight an arm, none below nought, not all of them nought",
+        )
+    return [*weights]
 
 
 class Rerank:

@@ -122,7 +122,8 @@ def orders(table: pd.DataFrame, chosen: Sequence[str]) -> Figure:
         panel.set(ylim=(len(arms) - 0.5, -0.5), xlabel="runs")
         panel.set_title(order.replace(" → ", " →\n"), fontsize=8.5)
         panel.grid(visible=False, axis="y")
-    keys = [Patch(facecolor=colour, label=kind) for kind, colour in KIND_COLOURS.items()]
+    there = set(table.loc[table["runs"] > 0, "kind"]) | {*taxonomy.KINDS} - {taxonomy.UNPARSED}
+    keys = [Patch(facecolor=colour, label=kind) for kind, colour in KIND_COLOURS.items() if kind in there]
     figure.legend(handles=keys, loc="outside upper center", ncols=5, fontsize=8)
     return figure
 
@@ -142,7 +143,7 @@ def conditional(table: pd.DataFrame) -> Figure:
             if n:
                 panel.text(at, share + 0.02, f"{int(n)}", ha="center", fontsize=7.5, color="#555555")
     panel.set_xticks(range(len(given)), [f"given {name}" if name != "oracle" else "oracle context" for name in given])
-    panel.set(ylim=(0, 1.08), xlim=(-0.5, len(given) - 0.5), ylabel="share not grounded")
+    panel.set(ylim=(-0.03, 1.08), xlim=(-0.5, len(given) - 0.5), ylabel="share not grounded")
     panel.legend(fontsize=8.5)
     return figure
 

@@ -25,7 +25,7 @@ from triptych.legal_rag.agreement import exact_interval
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
 from triptych.legal_rag.generate import ModelReader, Reader, Reply
-from triptych.legal_rag.judge import Case, Judge
+from triptych.legal_rag.judge import Case, Judge, Verdict
 from triptych.legal_rag.questions import Phrasing, Question
 from triptych.legal_rag.retrieve import Arm
 from triptych.legal_rag.runs import Measure, Run
@@ -114,10 +114,12 @@ def judged(answers: Sequence[Answered], judge: Judge, passages: Sequence[Passage
     """The tidy table: the columns of `runs.Run`, then what stands behind each row, in the order of `answers`.
 
     Behind: asked, text, outcome (`generate.Outcome`), prompt, shown (ids of the passages, one a line), tokens of prompt
-    and answer, reasons (of the judge, one a line). A verdict that cannot be read keeps its row. Raises
-    DataError when two rows share a key.
+    and answer, reasons (of the judge, one a line). A verdict that cannot be read keeps its row. A reply without text
+    is not shown to the judge: it is wrong, invents nothing, and is no abstention. Raises DataError when two rows share
+    a key.
     """
-    verdicts = judge.judge([_case(each) for each in answers])
+    spoken = iter(judge.judge([_case(each) for each in answers if not each.reply.silent]))
+    verdicts = [_unsaid(judge, each) if each.reply.silent else next(spoken) for each in answers]
     rows = [
         Run(
             question=each.context.question.id,
@@ -203,6 +205,10 @@ def taken(frame: pd.DataFrame) -> list[Taken]:
 def _case(each: Answered) -> Case:
     shown = tuple(passage.text for passage in each.context.passages)
     return Case(each.context.question, each.reply.text, shown, each.author, each.context.phrasing)
+
+
+def _unsaid(judge: Judge, each: Answered) -> Verdict:
+    return Verdict(judge.name, False, True, False, (f"there is no text to judge: {each.reply.outcome}",))
 
 
 def _gold(item: Question, passages: Sequence[Passage]) -> list[Passage]:

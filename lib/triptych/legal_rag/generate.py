@@ -39,7 +39,7 @@ from triptych.llm import (
 from triptych.llm.cache import key
 
 PROMPTS = Path(__file__).with_name("prompts")
-Outcome = Literal["answered", "abstained", "cut off", "too long"]
+Outcome = Literal["answered", "abstained", "cut off", "too long", "empty"]
 
 SHORT_TITLES = {
     "ai-act": "AI Act",
@@ -100,8 +100,9 @@ class Reply:
     """What a reader answered.
 
     `outcome`: "abstained" when it says that it cannot answer, "cut off" when it ran into the limit of its length,
-    "too long" when the question and its passages do not fit the model (there is no text then). `replayed`: the text
-    comes from a record, no model was asked. Token counts are None where the reader counts none.
+    "too long" when the question and its passages do not fit the model, "empty" when the model was asked and sent no
+    text. `replayed`: the text comes from a record, no model was asked. Token counts are None where the reader counts
+    none.
     """
 
     text: str
@@ -110,6 +111,11 @@ class Reply:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     replayed: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is no text to judge. That is a failure to answer, never an abstention."""
+        return self.outcome in ("too long", "empty")
 
 
 class Reader(Protocol):
@@ -132,7 +138,8 @@ class ModelReader:
         self.name, self.client, self.parameters = name, client, parameters
 
     def answer(self, question: str, passages: Sequence[Passage], corpus: Corpus) -> Reply:
-        """The model's answer. Raises ModelError when the model cannot be reached; too long a prompt is an outcome."""
+        """The model's answer. Raises ModelError when the model cannot be reached; too long a prompt and a reply without
+        text are outcomes."""
         asked = prompt("passages" if passages else "closed-book")
         try:
             said = self.client.ask(asked.messages(question, shown(passages, corpus)), **self.parameters)
@@ -142,7 +149,7 @@ class ModelReader:
         outcome: Outcome = "cut off" if said.finish == "length" else "answered"
         return Reply(
             text=text,
-            outcome="abstained" if abstains(text) else outcome,
+            outcome="empty" if not text else "abstained" if abstains(text) else outcome,
             prompt=asked.id,
             prompt_tokens=said.prompt_tokens,
             completion_tokens=said.completion_tokens,

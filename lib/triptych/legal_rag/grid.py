@@ -6,6 +6,7 @@ being any better. At equal context tokens it has to earn it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -19,7 +20,7 @@ from tqdm.auto import tqdm
 from triptych.errors import ParameterError
 from triptych.legal_rag import chunk, retrieve, score
 from triptych.legal_rag.chunk import Hierarchy, Passage
-from triptych.legal_rag.combine import AutoMerge, Fusion, Hyde, Rerank, Rm3
+from triptych.legal_rag.combine import AutoMerge, Fusion, Hyde, Rerank, Rm3, checked_weights
 from triptych.legal_rag.corpus import Corpus
 from triptych.legal_rag.questions import Phrasing, Question
 from triptych.legal_rag.released_format import substring_hit
@@ -38,9 +39,10 @@ def arms(passages: Sequence[Passage], names: Sequence[str], writer: Client | Non
     """The arms called `names`, in that order; an arm that several need is built once.
 
     "BM25" or a model of `embed.MODELS`; "BM25 + RM3" expands the query; "A + B" fuses two or more arms (reciprocal
-    ranks, equal weights); "A → B" lets embedder B put the 50 best of A in order; "HyDE B" searches with embedder B for
-    what the language model `writer` makes up as an answer. Raises ParameterError for a name that is none of these, or
-    for HyDE without a writer.
+    ranks, equal weights), "A + 0.5 B" with the weights 1 and 0.5; "A → B" lets embedder B put the 50 best of A in
+    order; "HyDE B" searches with embedder B for what the language model `writer` makes up as an answer. Raises
+    ParameterError for weights that mean nothing and for HyDE without a writer, ModelError for a name that is none of
+    these.
     """
     built: dict[str, Arm] = {}
 
@@ -59,12 +61,32 @@ def _made(name: str, passages: Sequence[Passage], arm: Callable[[str], Arm], wri
     if name == Rm3.name:
         return Rm3(cast("Bm25", arm(Bm25.name)))
     if " + " in name:
-        return Fusion([arm(part) for part in name.split(" + ")])
+        parts = [_weighed(part) for part in name.split(" + ")]
+        weights = checked_weights([weight for weight, _ in parts], len(parts))  # before anything is embedded
+        return Fusion([arm(part) for _, part in parts], weights)
+    if _WEIGHT.match(name):
+        raise ParameterError(
+            f"{name!r} is one arm: a weight says nothing alone", 'weigh arms that are fused: "A + 0.5 B"'
+        )
     if name.startswith(HYDE):
         if writer is None:
             raise ParameterError(f"{name} needs a language model that writes", "give a writer, or leave HyDE out")
         return Hyde(_dense(name.removeprefix(HYDE), arm, "search for what was written"), writer)
     return retrieve.arms(passages, [name])[0]
+
+
+_WEIGHT = re.compile(r"([-+.\d]\S*|nan|inf) +(.+)", re.IGNORECASE)  # no arm's name begins like a number
+
+
+def _weighed(part: str) -> tuple[float, str]:
+    """Weight and name of one arm of a fusion; 1 where none is given."""
+    found = _WEIGHT.fullmatch(part)
+    if not found:
+        return 1.0, part
+    try:
+        return float(found[1]), found[2]
+    except ValueError:
+        raise ParameterError(f"{found[1]!r} in {part!r} is no weight", 'write it like this: "A + 0.5 B"') from None
 
 
 def _dense(name: str, arm: Callable[[str], Arm], purpose: str) -> Dense:

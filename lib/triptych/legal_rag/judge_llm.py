@@ -17,10 +17,10 @@ from string import Template
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from triptych.errors import ModelError, ParameterError
+from triptych.errors import ParameterError
 from triptych.legal_rag.generate import PROMPTS
 from triptych.legal_rag.judge import Case, Judge, Verdict
-from triptych.llm import Client, Message, parse, system, user
+from triptych.llm import Client, Message, TooLong, parse, system, user
 
 log = logging.getLogger(__name__)
 NO_ANSWER = "- That the passages do not hold an answer. The answer has to decline."
@@ -83,9 +83,7 @@ class LanguageModelJudge:
     def _one(self, case: Case) -> Verdict:
         try:
             said = parse(self.client, Opinion, messages(case), self.attempts, **self.parameters)
-        except ModelError as error:
-            if "context" not in str(error).lower():
-                raise
+        except TooLong as error:
             return Verdict(self.name, None, None, None, error=f"does not fit the judge's context: {error}")
         for answer in said.answers:
             self.live += not answer.replayed

@@ -87,6 +87,7 @@ def rankings(found: Mapping[str, Sequence[Found]], question: Question, k: int) -
             panel.text(0.02 * scores.max(), place, f"{hit.passage.article}, {hit.passage.start}", va="center", size=8)
         panel.axhline(k - 0.5, color="#444444", linewidth=0.9, linestyle="--")
         panel.set(title=name, xlabel="score", ylim=(deepest - 0.4, -0.6), xlim=(0, scores.max() * 1.05))
+        panel.locator_params(axis="x", nbins=4)
         panel.set_yticks([])
         panel.grid(visible=False, axis="y")
         rows.extend(

@@ -146,7 +146,9 @@ def miss_effect(frame: pd.DataFrame) -> pd.DataFrame:
 
     Least squares of 1 − g on 1 − r with a fixed effect a question, clustered on the question: only questions that some
     retriever found and another missed (`informative`) say anything, so a question's difficulty cancels. A generator for
-    which no question is informative has blanks. Columns: generator, difference, se, low, high, p, informative.
+    which no question is informative has blanks. A difference that is the same in every question (nought, where all
+    runs are grounded) stands alone: without variation no uncertainty can be estimated, and 0 ± 0 would claim that there
+    is none. Columns: generator, difference, se, low, high, p, informative.
     """
     rows: list[dict[str, Any]] = []
     for generator, part in runs.answerable(frame).groupby("generator", sort=False):
@@ -160,7 +162,9 @@ def miss_effect(frame: pd.DataFrame) -> pd.DataFrame:
         if informative > 1:
             model = sm.OLS(inside["grounded"].to_numpy(), inside["retrieved"].to_numpy())
             found: Any = model.fit(cov_type="cluster", cov_kwds={"groups": by})
-            low, high = found.conf_int()[0]
-            row |= {"difference": found.params[0], "se": found.bse[0], "low": low, "high": high, "p": found.pvalues[0]}
+            row["difference"] = found.params[0]
+            if found.bse[0] > 1e-9:
+                low, high = found.conf_int()[0]
+                row |= {"se": found.bse[0], "low": low, "high": high, "p": found.pvalues[0]}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -146,7 +146,8 @@ class _Completion(BaseModel):
 
     class Choice(BaseModel):
         class Said(BaseModel):
-            content: str
+            content: str | None = None
+            refusal: str | None = None
 
         message: Said
         finish_reason: str | None = None
@@ -166,17 +167,21 @@ def _too_long(kind: object, said: str) -> bool:
 
 
 def _answer(model: str, body: str, seconds: float) -> Answer:
+    """What a body says. A completion without any text was paid for like every other: its text is empty.
+
+    So are no choices at all, which is how some servers say that a filter struck. Raises ModelError for anything else.
+    """
     try:
         completion = _Completion.model_validate_json(body)
-        choice = completion.choices[0]
-    except (ValidationError, IndexError) as error:
+    except ValidationError as error:
         raise ModelError(
             f"{model} sent something else than a chat completion: {body[:200]!r}", "check OPENAI_BASE_URL"
         ) from error
     tokens = completion.usage
+    choice = completion.choices[0] if completion.choices else None
     return Answer(
-        text=choice.message.content,
-        finish=choice.finish_reason,
+        text=(choice.message.content or choice.message.refusal or "") if choice else "",
+        finish=choice.finish_reason if choice else None,
         prompt_tokens=tokens.prompt_tokens if tokens else None,
         completion_tokens=tokens.completion_tokens if tokens else None,
         seconds=round(seconds, 3),

@@ -19,7 +19,10 @@ class Message(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a model said. Token counts are None when the server gave none; `seconds` is the time of the live call."""
+    """What a model said; `text` is empty when it said nothing.
+
+    Token counts are None when the server gave none; `seconds` is the time of the live call.
+    """
 
     model_config = ConfigDict(frozen=True)
     text: str

@@ -47,7 +47,7 @@ def parse(
         except ValidationError as wrong:
             error = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".strip(": ") for e in wrong.errors())
         talk += [
-            Message(role="assistant", content=text),
+            Message(role="assistant", content=text or "(nothing)"),  # some servers refuse an empty turn
             user(f"That does not fit: {error}. Answer with the JSON only."),
         ]
     return Parsed(None, error, tuple(answers))

@@ -38,7 +38,7 @@ def test_fusion_by_hand() -> None:
     found = fused.search("anything", 5)
     assert [hit.passage.article for hit in found] == ["act/1", "act/3", "act/2"]
     assert [hit.score for hit in found] == pytest.approx([2 / 61 + 1 / 62, 2 / 63 + 1 / 61, 2 / 62])
-    assert fused.name == "x + y"
+    assert fused.name == "2 x + y"
 
 
 @given(st.permutations(range(6)), st.permutations(range(6)), st.floats(0.1, 5))
@@ -50,7 +50,7 @@ def test_fusion_with_one_weight_of_nought_is_the_other_arm(
     assert [hit.passage for hit in combine.Fusion(arms, [0, weight]).search("q", 6)] == arms[1].passages
 
 
-@pytest.mark.parametrize("weights", [[], [1], [1, -1], [0, 0]])
+@pytest.mark.parametrize("weights", [[], [1], [1, -1], [0, 0], [1, float("nan")], [1, float("inf")]])
 def test_fusion_refuses_weights_that_mean_nothing(weights: list[float]) -> None:
     with pytest.raises(ParameterError, match="one weight an arm"):
         combine.Fusion([Ranked("x", 1), Ranked("y", 2)], weights)

@@ -31,13 +31,13 @@ class Fixed:
 
 
 class Model:
-    """A model that numbers its answers, refuses some questions, and fails at one."""
+    """A model that numbers its answers, refuses some questions, says nothing to one, and fails at one."""
 
     model = "stand-in"
 
-    def __init__(self, refuses: str = "", fails_at: int = 0) -> None:
+    def __init__(self, refuses: str = "", fails_at: int = 0, silent_at: int = 0) -> None:
         self.defaults: dict[str, Any] = {}
-        self.refuses, self.fails_at, self.calls = refuses, fails_at, 0
+        self.refuses, self.fails_at, self.silent_at, self.calls = refuses, fails_at, silent_at, 0
 
     def ask(self, messages: Sequence[Message], **parameters: Any) -> Answer:
         if self.refuses and self.refuses in messages[-1].content:
@@ -45,7 +45,8 @@ class Model:
         self.calls += 1
         if self.calls == self.fails_at:
             raise ModelError("the server is gone")
-        return Answer(text=f"Answer {self.calls}.", finish="stop", prompt_tokens=5, completion_tokens=2, seconds=0.5)
+        text = "" if self.calls == self.silent_at else f"Answer {self.calls}."
+        return Answer(text=text, finish="stop", prompt_tokens=5, completion_tokens=2, seconds=0.5)
 
 
 class Odd:
@@ -163,6 +164,31 @@ def test_too_long_a_prompt_is_an_outcome_with_a_row(
     assert long.any()
     assert (frame["outcome"] == "too long").tolist() == long.tolist()
     assert set(frame.loc[long, "text"]) == {""}
+
+
+class Declining:
+    """A judge that takes every answer for an abstention, and one without text for a mistake of the caller."""
+
+    name = "declining"
+
+    def judge(self, cases: Sequence[Case]) -> list[Verdict]:
+        assert all(case.text for case in cases)
+        return [Verdict("declining", not case.question.answerable, True, True) for case in cases]
+
+
+def test_a_reply_without_text_is_a_wrong_row_and_no_abstention(
+    todo: list[factorial.Context], passages: list[Passage], eu_law: Corpus
+) -> None:
+    answers = factorial.answer(todo, generate.ModelReader("m", Model(refuses="[2]", silent_at=2)), eu_law)
+    frame = factorial.judged(answers, Declining(), passages, "semchunk 200")
+    assert len(frame) == len(todo)
+    silent = frame["text"] == ""
+    assert set(frame.loc[silent, "outcome"]) == {"empty", "too long"}
+    assert not frame.loc[silent, "correct"].any()
+    assert not frame.loc[silent, "abstained"].any()
+    assert frame.loc[~silent, "abstained"].all()
+    assert frame.loc[silent, "reasons"].str.startswith("there is no text to judge: ").all()
+    assert set(frame["verdict"]) == {"judged"}
 
 
 def test_a_refusal_in_the_middle_keeps_what_was_answered(

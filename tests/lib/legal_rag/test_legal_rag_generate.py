@@ -63,7 +63,7 @@ def test_outcomes(eu_law: Corpus, gdpr17: list[Passage]) -> None:
         return generate.ModelReader("m", model).answer("q", gdpr17[:1], eu_law).outcome
 
     assert outcome(Model("I cannot answer this from the passages.")) == "abstained"
-    assert outcome(Model("")) == "abstained"
+    assert outcome(Model("")) == outcome(Model(" \n", finish="length")) == "empty"
     assert outcome(Model("It is", finish="length")) == "cut off"
     assert outcome(Model(error=TooLong("prompt exceeds the context size"))) == "too long"
     with pytest.raises(ModelError, match="refused"):

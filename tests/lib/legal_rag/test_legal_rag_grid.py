@@ -37,6 +37,45 @@ def test_names_make_arms_and_shared_ones_are_built_once(own_cache: Path) -> None
         grid.arms(passages, ["word2vec"])
 
 
+def test_a_fusion_is_weighted_by_its_name(own_cache: Path) -> None:
+    passages = chunk.semantic(benchmark.eu_law(ARTICLES).corpus)
+    names = ["BM25", "wordllama", "BM25 + wordllama", "0.25 BM25 + 2.0 wordllama", "BM25 + 1e-9 wordllama → wordllama"]
+    bm25, dense, equal, weighted, reranked = grid.arms(passages, names)
+    assert isinstance(equal, Fusion) and isinstance(weighted, Fusion) and isinstance(reranked, Rerank)
+    assert (equal.weights, weighted.weights) == ([1, 1], [0.25, 2])
+    assert weighted.arms == [bm25, dense]
+    assert weighted.name == "0.25 BM25 + 2 wordllama"  # told apart from other weights in every table
+    assert reranked.name == "BM25 + 1e-09 wordllama → wordllama"
+    question = benchmark.eu_law(ARTICLES).questions[0].plain
+    by_hand = Fusion([bm25, dense], [0.25, 2]).search(question, 10)
+    assert weighted.search(question, 10) == by_hand != equal.search(question, 10)
+    (only,) = grid.arms(passages, ["BM25 + 0 wordllama"])
+    assert [hit.passage for hit in only.search(question, 10)] == [hit.passage for hit in bm25.search(question, 10)]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("BM25 + -1 wordllama", "cannot be fused with the weights"),
+        ("0 BM25 + 0 wordllama", "cannot be fused with the weights"),
+        ("nan BM25 + wordllama", "cannot be fused with the weights"),
+        ("BM25 + inf wordllama", "cannot be fused with the weights"),
+        ("BM25 + 0,5 wordllama", "'0,5' in '0,5 wordllama' is no weight"),
+        ("2 BM25", "a weight says nothing alone"),
+        ("BM25 → 2 wordllama", "a weight says nothing alone"),
+    ],
+)
+def test_weights_that_mean_nothing_are_refused_before_anything_is_embedded(
+    name: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_: str) -> None:
+        raise AssertionError("an embedder was made")
+
+    monkeypatch.setattr("triptych.legal_rag.retrieve.Embedder", never)
+    with pytest.raises(ParameterError, match=said):
+        grid.arms(chunk.semantic(benchmark.eu_law(ARTICLES[:1]).corpus), [name])
+
+
 class Writer:
     """A model that makes up the same passage whatever it is asked, and counts how often."""
 

@@ -28,7 +28,7 @@ CASE = Case(QUESTION, "The office.", ("first text", "second text"), author="writ
 OPINION = {"reasons": ["fine"], "correct": True, "grounded": False, "abstained": False}
 
 
-def says(text: str) -> tuple[int, bytes]:
+def says(text: str | None) -> tuple[int, bytes]:
     body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
     return 200, json.dumps(body).encode()
 
@@ -130,6 +130,22 @@ def test_what_never_parses_is_an_outcome_and_keeps_its_place(server: Server, tex
     assert first.error
     assert second.outcome == "judged"
     assert len(server.requests) == 3
+
+
+def test_a_reply_without_text_is_asked_again_and_then_an_outcome_like_any_that_does_not_parse(
+    server: Server, tmp_path: Path
+) -> None:
+    server.script = [says(None), (200, b'{"choices": []}'), says(None), GOOD]
+    judge = LanguageModelJudge(Cached(server.client(), tmp_path / "verdicts.jsonl", remake="…"), attempts=2)
+    other = Case(QUESTION, "Nobody.", ("first text",), author="writer")
+    first, second = judge.judge([CASE, other])
+    assert (first.outcome, first.objects) == ("unparsed", None)
+    assert first.error
+    assert second.outcome == "judged"
+    assert [turn["content"] for turn in server.requests[1]["messages"]][-2] == "(nothing)"
+    again = LanguageModelJudge(Cached(server.client(), tmp_path / "verdicts.jsonl", remake="…"), attempts=2)
+    assert again.judge([CASE, other]) == [first, second]
+    assert len(server.requests) == 4  # what was paid for is not asked again
 
 
 def test_a_prompt_that_is_too_long_is_an_outcome_and_any_other_refusal_an_error(server: Server) -> None:

@@ -53,3 +53,69 @@ def test_a_large_p_is_not_equality(holm: float, within: float, said: str) -> Non
     }  # fmt: skip
     (sentence,) = reading.equivalence(pd.DataFrame([row]), 0.05)
     assert sentence == f"Correct, BM25, a − b: -2.1 points; {said}."
+
+
+def _validity(shares: dict[tuple[str, str, str], tuple[int, int]]) -> pd.DataFrame:
+    rows = [
+        {
+            "judge": who, "split": "new", "measure": measure, "kind": kind, "right": right, "n": n,
+            "share": right / n, "low": 0.1, "high": 0.9,
+        }
+        for (who, measure, kind), (right, n) in shares.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_judge_is_told_against_its_bars_and_beside_the_others() -> None:
+    table = _validity(
+        {
+            ("ours", "sensitivity", "all"): (18, 20),
+            ("ours", "sensitivity", "flipped"): (8, 10),
+            ("ours", "sensitivity", "dropped"): (10, 10),
+            ("ours", "specificity", "all"): (14, 20),
+            ("ours", "specificity", "long"): (14, 20),
+            ("likeness", "sensitivity", "all"): (11, 20),
+            ("likeness", "sensitivity", "flipped"): (1, 10),
+            ("likeness", "sensitivity", "dropped"): (10, 10),
+        }
+    )
+    known, new = {"sensitivity": 0.88, "specificity": 0.76}, {"sensitivity": 0.92, "specificity": 0.65}
+    said = reading.judge(table, "ours", "new", 0.9, 0.75, {"known hand": known, "new hand": new})
+    assert said == [
+        "ours on the new answers: sensitivity 0.90, 18 of 20, interval 0.10 to 0.90 (forecast 0.88 for a known hand, "
+        "0.92 for a new hand); it reaches the bar of 0.90.",
+        "ours on the new answers: specificity 0.70, 14 of 20, interval 0.10 to 0.90 (forecast 0.76 for a known hand, "
+        "0.65 for a new hand); it misses the bar of 0.90.",
+        "Kinds below 0.75: long 0.70.",
+        "likeness lets most answers pass of flipped 0.10; ours there: flipped 0.80.",
+    ]
+    assert reading.judge(table, "ours", "new", 0.9, 0.6)[2] == (
+        "No kind is below 0.60: flipped 0.80, dropped 1.00, long 0.70."
+    )
+
+
+def test_what_moved_a_judge_is_told() -> None:
+    rows = [
+        {"judge": judge, "flag": flag, "probe": probe, "share": share}
+        for judge, flag, probe, share in (
+            ("ours", "correct", "shuffled", 0.0),
+            ("ours", "grounded", "shuffled", 0.0),
+            ("ours", "correct", "padded", 0.042),
+            ("ours", "grounded", "padded", 0.35),
+            ("ours", "abstained", "shuffled", 0.5),
+            ("other", "grounded", "shuffled", 0.5),
+        )
+    ]
+    assert reading.probes(pd.DataFrame(rows), "ours") == [
+        "ours, padded: turned 4 % of correct, 35 % of grounded.",
+        "ours, shuffled: no verdict turned.",
+    ]
+
+
+def test_an_arm_below_what_the_judge_passes_refutes_the_calibration() -> None:
+    table = pd.DataFrame({"arm": ["a", "b"], "judged": [0.05, 0.35]})
+    assert reading.floor(table, 0.22).startswith(
+        "With these errors a judge reports 22 % as correct where every answer is wrong. 1 of 2 arms are reported below "
+        "that (a): "
+    )
+    assert reading.floor(table, 0.04).endswith("No arm is reported below that.")

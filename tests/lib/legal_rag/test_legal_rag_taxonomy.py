@@ -130,3 +130,13 @@ def test_the_effect_of_a_miss_is_taken_within_questions():
     whole = taxonomy.miss_effect(runs.table(conditional())).iloc[0]
     assert whole["difference"] == pytest.approx(20 / 30 - (10 + 3) / 60, abs=1e-9)
     assert taxonomy.miss_effect(runs.table([row("a"), row("b")]))["difference"].isna().all()
+
+
+@pytest.mark.parametrize("grounded", [True, False])
+def test_a_miss_that_changes_nothing_anywhere_has_a_difference_and_no_certainty(grounded: bool):
+    """An extractive reader that is grounded throughout: 0 / 0 would be written down as NaN, which no JSON holds."""
+    rows = [row(f"m{n}", arm, retrieved=arm == "a", grounded=grounded) for n in range(10) for arm in "ab"]
+    rows += [row("e", arm, grounded=arm == "a") for arm in "ab"]  # varies, but where no retriever differs
+    found = taxonomy.miss_effect(runs.table(rows)).iloc[0]
+    assert found["difference"] == pytest.approx(0, abs=1e-12)
+    assert found[["se", "low", "high", "p"]].isna().all()

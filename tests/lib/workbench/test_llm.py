@@ -172,10 +172,10 @@ def test_the_server_says_how_long_to_wait(server: Server) -> None:
         ((200, {}, b'{"choices": [{"mess'), False, "something else than a chat completion"),
         ((200, {"Content-Type": "text/html"}, b"<html>please log in</html>"), False, "please log in"),
         ((200, {}, b"[]"), False, "something else"),
-        (completion(None), False, "something else"),
-        ((200, {}, b'{"choices": []}'), False, "something else"),
+        ((200, {}, b'{"choices": null, "error": {"message": "upstream is gone"}}'), False, "upstream is gone"),
+        ((200, {}, b'{"choices": [{}]}'), False, "something else"),
     ],
-    ids=["500", "429", "401", "404", "hang-up", "cut-json", "html", "list", "null-content", "no-choice"],
+    ids=["500", "429", "401", "404", "hang-up", "cut-json", "html", "list", "null-choices", "no-message"],
 )
 def test_trouble_that_stays_is_a_model_error(server: Server, reply: Any, retried: bool, said: str) -> None:
     server.script = [reply]
@@ -183,6 +183,31 @@ def test_trouble_that_stays_is_a_model_error(server: Server, reply: Any, retried
         server.client(retries=1).ask([user("u")])
     assert len(server.requests) == (2 if retried else 1)
     assert "sk-secret" not in str(caught.value)
+
+
+EMPTY = {
+    "null-content": (completion(None), "stop", 7),
+    "no-choice": ((200, {}, b'{"choices": []}'), None, None),
+    "filtered": (completion("", choices=[{"message": {}, "finish_reason": "content_filter"}]), "content_filter", 7),
+}
+
+
+@pytest.mark.parametrize(("reply", "finish", "tokens"), EMPTY.values(), ids=EMPTY.keys())
+def test_a_reply_without_text_is_an_answer_that_is_kept(
+    server: Server, tmp_path: Path, reply: Any, finish: str | None, tokens: int | None
+) -> None:
+    server.script = [reply, completion("the next one")]
+    client = Cached(server.client(), tmp_path / "answers.jsonl", remake="…")
+    answer = client.ask([user("u")])
+    assert (answer.text, answer.finish, answer.prompt_tokens) == ("", finish, tokens)
+    assert client.ask([user("v")]).text == "the next one"
+    assert Cached(server.client(), tmp_path / "answers.jsonl", remake="…").ask([user("u")]).replayed
+    assert len(server.requests) == 2
+
+
+def test_a_refusal_in_words_is_what_was_said(server: Server) -> None:
+    server.script = [completion("", choices=[{"message": {"content": None, "refusal": "I will not say."}}])]
+    assert server.client().ask([user("u")]).text == "I will not say."
 
 
 @pytest.mark.parametrize(
