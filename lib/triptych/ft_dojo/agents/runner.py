@@ -606,6 +606,7 @@ def main() -> int:
         wanted = jobs(chosen.tasks, chosen.agents, chosen.seeds, reserved=chosen.reserved)
         rows = sweep(
             wanted, processes=chosen.processes, scheduler=chosen.scheduler, minutes=chosen.minutes,
+            known=committed("ft_dojo/04_benchmark", "rows.parquet"),
             on_row=lambda progress: print(progress, flush=True),
         )  # fmt: skip
     except TriptychError as error:
