@@ -219,7 +219,7 @@ def waste(rows: pd.DataFrame) -> tuple[float, Interval]:
     if off <= 0:
         raise ParameterError("nothing was wasted without fail-fast", "plant bad configurations")
     ratio = float(100 * on / off)
-    drawn = intervals.draws(blocks)
-    with np.errstate(divide="ignore"):
-        low, high = np.nanquantile(100 * drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    drawn_on, drawn_off = intervals.draws(blocks).T
+    ratios = np.divide(100 * drawn_on, drawn_off, out=np.full_like(drawn_on, math.inf), where=drawn_off > 0)
+    low, high = np.quantile(ratios, [0.025, 0.975])
     return ratio, Interval(ratio, float(low), float(high), len(blocks), len(sums))
