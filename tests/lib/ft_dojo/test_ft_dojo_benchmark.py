@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
+from triptych.errors import ParameterError
 from triptych.ft_dojo.agents import benchmark
 from triptych.ft_dojo.agents.benchmark import ORACLE
 
@@ -71,9 +71,22 @@ def test_the_bootstrap_draws_tasks_and_seeds_as_every_draw_listed_one_by_one() -
     assert np.corrcoef(drawn.T)[0, 1] == pytest.approx(np.corrcoef(exact.T)[0, 1], abs=0.03), "draws are paired"
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_is_statsmodels_holm(values: list[float]) -> None:
-    np.testing.assert_allclose(benchmark.holm(values), multipletests(values, method="holm")[1], atol=1e-12)
+def test_p_values_are_corrected_over_the_rivals_and_not_over_the_oracle() -> None:
+    rng = np.random.default_rng(1)
+    tasks = [f"t{n}" for n in range(9)]
+    means = {"FT-Agent": 50.0, "base": 0.0, "default": 45.0, "search": 49.0, "oracle": 80.0}
+    drawn = {who: {task: [float(rng.normal(mean, 8))] for task in tasks} for who, mean in means.items()}
+    table = benchmark.against(rows(drawn), "FT-Agent", count=50).set_index("other")
+    ps = sorted(table.loc[["base", "default", "search"], "p"])
+    expected = np.maximum.accumulate([3 * ps[0], 2 * ps[1], ps[2]]).clip(max=1)  # Holm (1979), by hand
+    np.testing.assert_allclose(sorted(table.loc[["base", "default", "search"], "p Holm"]), expected)
+    assert np.isnan(table.loc["oracle", "p Holm"])
+
+
+def test_a_table_without_a_seed_that_all_have_played_says_who_is_missing() -> None:
+    frame = rows({"a": {"t": [10.0]}, "b": {"t": [8.0]}})
+    with pytest.raises(ParameterError, match="all of these have played: a, b"):
+        benchmark.summary(frame.assign(seed=[0, 1]))
 
 
 def test_critical_difference_is_the_published_one() -> None:

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
+from triptych.errors import ParameterError
 from triptych.ft_dojo.agents import intervals
 from triptych.ft_dojo.agents.intervals import Floats
 
@@ -69,7 +71,10 @@ class Grid:
 
 
 def grid(rows: pd.DataFrame) -> Grid:
-    """The scores of rows, tasks and agents in their first order of appearance."""
+    """The scores of rows, tasks and agents in their first order of appearance.
+
+    Raises ParameterError when no task has a seed that every agent has played.
+    """
     records = _records(rows)
     agents, names = (tuple(dict.fromkeys(row[name] for row in records)) for name in ("agent", "task"))
     known = {
@@ -85,6 +90,11 @@ def grid(rows: pd.DataFrame) -> Grid:
         for task in names
     }
     kept = tuple(task for task in names if whole[task])
+    if not kept:
+        raise ParameterError(
+            f"no task has a seed that all of these have played: {', '.join(agents)}",
+            "play the missing runs with python -m triptych.ft_dojo.agents.runner, or name fewer agents",
+        )
     blocks = [np.array([[known[task, seed, agent] for agent in agents] for seed in whole[task]]) for task in kept]
     return Grid(agents, kept, tuple(tuple(whole[task]) for task in kept), tuple(blocks))
 
@@ -142,8 +152,9 @@ def against(rows: pd.DataFrame, agent: str, count: int = DRAWS, seed: int = 0) -
             }
         )
     fair = [line for line in lines if line["other"] != ORACLE]
-    for line, corrected in zip(fair, holm([line["p"] for line in fair]), strict=True):
-        line["p Holm"] = corrected
+    corrected = multipletests([line["p"] for line in fair], method="holm")[1] if fair else []
+    for line, p in zip(fair, corrected, strict=True):
+        line["p Holm"] = float(p)
     return pd.DataFrame(lines)
 
 
@@ -151,15 +162,6 @@ def interval(value: float, drawn: Floats) -> Interval:
     """The estimate with the percentiles of its draws."""
     low, high = np.percentile(drawn, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     return Interval(value, float(low), float(high))
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979) of p values."""
-    found, raised = [0.0] * len(values), 0.0
-    for place, index in enumerate(sorted(range(len(values)), key=lambda index: values[index])):
-        raised = max(raised, min(values[index] * (len(values) - place), 1.0))
-        found[index] = raised
-    return found
 
 
 def wins(table: Grid) -> dict[str, int]:
