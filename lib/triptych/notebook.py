@@ -39,9 +39,8 @@ class Stage:
             )
         self.profile = stages.check_profile(os.environ.get("TRIPTYCH_PROFILE", "quick"))
         self._folder = os.environ.get("TRIPTYCH_FOLDER", self.profile)  # where this run will be published
-        self.parameters = stages.resolve(
-            self.spec, self.profile, json.loads(os.environ.get("TRIPTYCH_OVERRIDES", "{}"))
-        )
+        self._overrides: dict[str, Any] = json.loads(os.environ.get("TRIPTYCH_OVERRIDES") or "{}")
+        self.parameters = stages.resolve(self.spec, self.profile, self._overrides)
         self.live = not running  # in JupyterLab: nothing is published
         self.folder = Path(os.environ.get("TRIPTYCH_PARTIAL") or paths.build() / "lab" / self.spec.slug)
         self._made: dict[str, dict[str, Any]] = {"figures": {}, "results": {}, "recorded": {}}
@@ -51,8 +50,8 @@ class Stage:
         figures.use_style()
         if self.profile == "smoke":
             self.note("smaller", "smoke profile: a check that the code runs, not a measurement")
-        if overrides := os.environ.get("TRIPTYCH_OVERRIDES"):
-            self.note("parameters", f"not the profile's own: {overrides}")
+        if self._overrides:
+            self.note("parameters", f"not the profile's own: {json.dumps(self._overrides)}")
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -77,9 +76,10 @@ class Stage:
     def recorded(self, name: str, compute: Callable[[], tables.Table]) -> Any:
         """A result that costs hours: computed in `smoke` and `paper`, taken from the committed record otherwise.
 
-        `quick` replays the recorded result and marks it on every later figure, older code included. `full` replays it
-        when its key matches the code, and recomputes it, saying so, when not; `python -m triptych keep STAGE` then puts
-        the new one into the checkout. Raises InputMissing when `quick` finds nothing recorded.
+        `quick` replays the recorded result and marks it on every later figure, older code and other parameters
+        included. `full` replays it when its key matches the code and no parameter was set to something else than what
+        was recorded, and recomputes it, saying so, when not; `python -m triptych keep STAGE` then puts the new one into
+        the checkout. Raises InputMissing when `quick` finds nothing recorded.
         """
         if name not in self.spec.recorded:
             raise StageError(f"{self.spec.name} does not declare the recorded result {name!r}", "add it to recorded")
@@ -87,14 +87,17 @@ class Stage:
         if self.profile in ("quick", "full") and committed.exists():
             facts = _description(about, committed)
             current = facts["key"] == keys.recorded_key(self.spec)
-            if current or self.profile == "quick":
+            other = [name for name, value in self._overrides.items() if facts["parameters"].get(name) != value]
+            if (current and not other) or self.profile == "quick":
                 age = "" if current else ", older than the code"
+                age += f", made with another {', '.join(other)}" if other else ""
                 usual = str(facts.get("command")).startswith("make figures PROFILE=full")
                 origin = "a full run" if usual else f"`{facts.get('command')}`"
                 self.note("recorded", f"{name} replayed from {origin} of {facts['date']}{age}")
                 self._made["recorded"][name] = {part: facts[part] for part in ("sha256", "key")}
                 return tables.read(committed)
-            print(f"{name}: recorded on {facts['date']} and older than the code; computing it again")
+            why = f"made with another {', '.join(other)}" if other else "older than the code"
+            print(f"{name}: recorded on {facts['date']} and {why}; computing it again")
         elif self.profile == "quick":
             raise InputMissing(
                 f"nothing is recorded for {name}",

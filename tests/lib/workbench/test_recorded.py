@@ -115,6 +115,25 @@ def test_a_record_that_another_command_made_says_which(recording):
     assert "recorded: rows.json replayed from `python -m some.module --keep`" in caption(recording, "quick")
 
 
+def test_other_parameters_are_computed_in_full_and_told_in_quick(recording):
+    assert run(recording, "full").returncode == 0
+    assert recording.triptych("keep", "ft_dojo/03_third").returncode == 0
+
+    done = recording.triptych("run", "ft_dojo/03_third", "--profile", "full", "-p", "n=4")
+    assert done.returncode == 0, done.stderr
+    (made,) = recording.root.glob("build/results/full-*/ft_dojo/03_third/alone.json")
+    assert json.loads(made.read_text()) == {"rows": [0, 1, 2, 3]}
+
+    assert recording.triptych("run", "ft_dojo/03_third", "--profile", "quick", "-p", "n=4").returncode == 0
+    (told,) = recording.root.glob("build/figures/quick-*/fig-rows.md")
+    assert "made with another n" in told.read_text()
+
+    # the recorded value itself, set by hand, changes nothing
+    assert recording.triptych("run", "ft_dojo/03_third", "--profile", "full", "-p", "n=9").returncode == 0
+    found = [path.read_text() for path in recording.root.glob("build/figures/full-*/fig-rows.md")]
+    assert sum("rows.json replayed" in text for text in found) == 1
+
+
 def test_smoke_computes_and_says_that_it_is_small(recording):
     assert run(recording, "smoke").returncode == 0
     assert "smaller: smoke profile" in caption(recording, "smoke")
