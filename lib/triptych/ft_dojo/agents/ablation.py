@@ -28,22 +28,25 @@ from triptych.ft_dojo.environment.training import TrainingWorker
 from triptych.ft_dojo.tiny import Base
 from triptych.ft_dojo.trainer import TrainSpec
 
+AS_IT_IS = "as it is"
 FACTORS = ("history", "fail_fast", "feedback")
 Slip = Literal["not Python", "crashes late", "wrong keys", "rate × 1000"]
 SLIPS: tuple[Slip, ...] = ("not Python", "crashes late", "wrong keys", "rate × 1000")
 
 
 class Careless:
-    """A proposer that spoils a share of another's plans; which ones depends on seed and turn alone.
+    """A proposer that spoils a share of another's plans; which ones, and how, depends on `run` and the turn alone.
+
+    No slip comes again before each other has come once.
 
     Asked for a repair of what it spoiled, it reads the error: a script is corrected, a learning rate left to the
     other's own repairs. Raises ParameterError for a share outside [0, 1].
     """
 
-    def __init__(self, proposer: Proposer, share: float, seed: int = 0) -> None:
+    def __init__(self, proposer: Proposer, share: float, run: str = "") -> None:
         if not 0 <= share <= 1:
             raise ParameterError(f"a share of {share} cannot be spoiled", "from 0 to 1")
-        self.proposer, self.share, self.seed = proposer, share, seed
+        self.proposer, self.share, self.run = proposer, share, run
         self._sound: dict[str, Plan] = {}
 
     @property
@@ -54,12 +57,17 @@ class Careless:
     def propose(self, situation: Situation) -> Plan | None:
         """The other's plan, or a spoiled copy."""
         plan = self.proposer.propose(situation)
-        rng = random.Random(f"careless/{self.seed}/{situation.turn}")
-        if plan is None or rng.random() >= self.share:
+        slip = self._slip(situation.turn)
+        if plan is None or slip is None:
             return plan
-        bad = spoiled(plan, rng.choice(SLIPS), situation.turn)
+        bad = spoiled(plan, slip, situation.turn)
         self._sound[bad.script] = plan
         return bad
+
+    def _slip(self, turn: int) -> Slip | None:
+        order = random.Random(f"slips/{self.run}").sample(SLIPS, len(SLIPS))
+        careless = [random.Random(f"careless/{self.run}/{n}").random() < self.share for n in range(turn + 1)]
+        return order[(sum(careless) - 1) % len(order)] if careless[turn] else None
 
     def repair(self, situation: Situation, plan: Plan, error: ErrorObservation) -> Plan | None:
         """A corrected script, or the other's repair."""
@@ -147,13 +155,29 @@ def cells(tasks: Sequence[str], seeds: Sequence[int], spoiled: float) -> list[di
 
 
 def variations(tasks: Sequence[str], seeds: Sequence[int], caps: Sequence[int]) -> list[dict[str, Any]]:
-    """FT-Agent, whole, with one thing varied: how many rows it may train on, or who proposes."""
+    """FT-Agent as it is, and with one thing varied: how many rows it may train on, or who proposes."""
     return [
-        {"task": task, "seed": seed, "varied": varied, "value": value}
+        {"task": task, "seed": seed, "varied": varied, **more}
         for seed in seeds
         for task in tasks
-        for varied, value in [*(("sample cap", str(cap)) for cap in caps), ("proposer", "rules"), ("proposer", "drawn")]
+        for varied, more in [
+            (AS_IT_IS, {}),
+            *((f"at most {cap} rows", {"cap": cap}) for cap in caps),
+            ("plans drawn", {"drawn": True}),
+        ]
     ]
+
+
+def varied_gains(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a variation: test score minus that of the agent as it is on the same task and seed, with its interval."""
+    return intervals.table(paired(rows), ["varied"], "gain") if len(rows) else pd.DataFrame()
+
+
+def paired(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns task, seed, varied, gain: every run of a variation beside the one of the agent as it is."""
+    whole: Any = rows[rows["varied"] == AS_IT_IS].set_index(["task", "seed"])["test"].rename("whole")
+    other: Any = rows[rows["varied"] != AS_IT_IS].join(whole, on=["task", "seed"], how="inner")
+    return other.assign(gain=other["test"] - other["whole"])[["task", "seed", "varied", "gain"]]
 
 
 def play(
@@ -169,10 +193,10 @@ def play(
 
     def agent(_: Session) -> FTAgent:
         on = Components(**{name: bool(cell.get(name, True)) for name in FACTORS})
-        if cell.get("varied") == "sample cap":
-            return FTAgent(Capped(start, int(cell["value"])), on, seed)
-        rules: Proposer = Drawn(start) if cell.get("value") == "drawn" else Strategist(start)
-        return FTAgent(Careless(rules, float(cell.get("spoiled", 0.0)), seed), on, seed)
+        if cap := cell.get("cap"):
+            return FTAgent(Capped(start, int(cap)), on, seed)
+        rules: Proposer = Drawn(start) if cell.get("drawn") else Strategist(start)
+        return FTAgent(Careless(rules, float(cell.get("spoiled", 0.0)), f"{cell['task']}/{seed}"), on, seed)
 
     return trial.play(str(cell["task"]), seed, base, worker, agent, limits, sizes=sizes)
 
@@ -210,16 +234,16 @@ def effects(rows: pd.DataFrame, value: str = "test") -> pd.DataFrame:
 def waste(rows: pd.DataFrame) -> tuple[float, Interval]:
     """Wasted seconds with fail-fast over wasted seconds without it, per cent: the ratio of means, and its interval.
 
-    Blocks (task and seed) are drawn again within tasks; a block holds both settings of fail-fast with everything else
-    alike. Raises ParameterError when nothing was wasted without fail-fast.
+    Its interval is that of a ratio estimator: of the mean of (with − ratio · without) over the mean without, a value a
+    block (task and seed) with everything else alike. Raises ParameterError when nothing was wasted without fail-fast.
     """
     sums: Any = rows.pivot_table(index=["task", "seed"], columns="fail_fast", values="wasted", aggfunc="sum").dropna()
-    blocks = [part.reindex(columns=[True, False]).to_numpy(float) for _, part in sums.groupby(level="task")]
-    on, off = np.mean([block.mean(axis=0) for block in blocks], axis=0)
-    if off <= 0:
+    on, off = (sums[which].groupby(level="task").mean().mean() for which in (True, False))
+    if not off > 0:
         raise ParameterError("nothing was wasted without fail-fast", "plant bad configurations")
-    ratio = float(100 * on / off)
-    drawn_on, drawn_off = intervals.draws(blocks).T
-    ratios = np.divide(100 * drawn_on, drawn_off, out=np.full_like(drawn_on, math.inf), where=drawn_off > 0)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return ratio, Interval(ratio, float(low), float(high), len(blocks), len(sums))
+    ratio = float(on / off)
+    about = intervals.of((100 * (sums[True] - ratio * sums[False]) / off).rename("v").reset_index(), "v")
+    if about.low is None or about.high is None:
+        return 100 * ratio, Interval(100 * ratio, None, None, about.tasks, about.blocks)
+    shifted = (max(100 * ratio + about.low, 0.0), 100 * ratio + about.high)
+    return 100 * ratio, Interval(100 * ratio, *shifted, about.tasks, about.blocks)

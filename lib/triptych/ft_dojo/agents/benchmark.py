@@ -67,7 +67,7 @@ class Grid:
 
     def draws(self, count: int = DRAWS, seed: int = 0) -> Floats:
         """Bootstrap means of every agent over tasks drawn again, then their seeds; shape (count, agents)."""
-        return intervals.draws(self.blocks, count, seed, tasks_too=True)
+        return intervals.draws(self.blocks, count, seed)
 
 
 def grid(rows: pd.DataFrame) -> Grid:

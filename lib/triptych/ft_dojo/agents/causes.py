@@ -2,8 +2,8 @@
 
 A case is a training that was fine, and the same with several things changed at once: at most one of them does harm, the
 others do not matter. An investigator may train with any of the changes taken back and look at val, within a budget of
-nominal CPU-seconds, and names the causes. Scores of the planter, on the select split, say whether what was planted did
-any harm at all.
+nominal CPU-seconds, and names the causes. Trainings of the planter, with seeds that no investigator uses and scored on
+the select split, say whether what was planted did any harm at all.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ from triptych.ft_dojo.tiny import Base
 from triptych.ft_dojo.trainer import TrainSpec
 
 WRONG_CAUSE, MISSED_CAUSE = 0.02, 0.05  # error rates that the sequential test is set to, over all suspects together
-LEAST_DROP = 0.05  # of the val score, below which nothing is taken to be broken
-MOST_SEEDS = 4  # of one suspect
+LEAST_DROP = 0.10  # of the val score: the drop that the first test is set to find
+LEAST_SEEDS = 2  # before anything is said of a suspect
 HARM = 10.0  # normalised points on select that a planted cause must cost to be one
+HARM_SEEDS = (1000, 1001, 1002)  # of the planter's trainings
+PATIENT = Limits(nominal_cpu=1000.0, evaluations=100, actions=300, training_tokens=100_000_000)  # the planter's
 
 
 @dataclass(frozen=True)
@@ -179,39 +181,59 @@ def sprt(differences: Sequence[float], effect: float, variance: float, wrong: fl
     return False if ratio <= math.log(missed / (1 - wrong)) else None
 
 
-def _drop(bench: Bench, seeds: Sequence[int]) -> tuple[float, float]:
-    """How much lower val is with all changes than with none, and the standard error, over these seeds."""
-    every = frozenset(bench.suspects)
-    sound = [bench.score(frozenset(), seed) for seed in seeds]
-    found = [bench.score(every, seed) for seed in seeds]
-    n = bench.look.n
-    variance = (noise(float(np.mean(sound)), n) + noise(float(np.mean(found)), n)) / len(seeds)
-    return float(np.mean(sound) - np.mean(found)), math.sqrt(variance)
+class _Pairs:
+    """Differences of two trainings with the same seed, for each of several comparisons."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.differences: dict[str, list[float]] = {}
+        self._expected: list[float] = []
+
+    def add(self, name: str, better: float, worse: float) -> None:
+        self.differences.setdefault(name, []).append(better - worse)
+        self._expected.append(noise(better, self.n) + noise(worse, self.n))
+
+    def variance(self) -> float:
+        """What was expected of the luck of items and seeds, or what was seen within comparisons, where that is more:
+        some tasks depend on the seed more than others."""
+        expected = float(np.mean(self._expected))
+        lists = self.differences.values()
+        freedom = sum(len(values) - 1 for values in lists)
+        if freedom < 4:
+            return expected
+        return max(expected, sum(float(np.var(values)) * len(values) for values in lists) / freedom)
+
+    def said(self, name: str, effect: float, wrong: float, missed: float) -> bool | None:
+        """What the sequential test says of a comparison."""
+        values = self.differences[name]
+        return sprt(values, effect, self.variance(), wrong, missed) if len(values) >= LEAST_SEEDS else None
 
 
 def single_factor(bench: Bench, rng: random.Random) -> Finding:
-    """Take back one change at a time, compare with all changes in place seed by seed, stop each as soon as it is clear.
+    """First whether val dropped at all; then take back one change at a time and compare with all changes in place, seed
+    by seed. Every comparison stops as soon as it is clear, and none before the budget is spent.
 
-    A change is a cause when taking it back brings back at least half of the drop.
+    A change is a cause when taking it back brings back at least half of the drop: the test is of none against all.
     """
     every = frozenset(bench.suspects)
     named: set[str] = set()
     waiting = list(bench.suspects)
+    drops, pairs = _Pairs(bench.look.n), _Pairs(bench.look.n)
+    broken: bool | None = None
     try:
-        drop, error = _drop(bench, (0, 1))
-        if drop < max(LEAST_DROP, 2 * error):
-            drop, error = _drop(bench, (0, 1, 2))
-        if drop < max(LEAST_DROP, 2 * error):
+        for seed in itertools.count():
+            drops.add("drop", bench.score(frozenset(), seed), bench.score(every, seed))
+            broken = drops.said("drop", LEAST_DROP, WRONG_CAUSE, MISSED_CAUSE)
+            if broken is not None:
+                break
+        if not broken:
             return Finding(frozenset(), frozenset(), bench.trainings)
-        effect = drop / 2
-        differences: dict[str, list[float]] = {name: [] for name in waiting}
-        for seed in range(MOST_SEEDS):
+        drop = float(np.mean(drops.differences["drop"]))
+        for seed in itertools.count():
+            for name in waiting:
+                pairs.add(name, bench.score(every - {name}, seed), bench.score(every, seed))
             for name in list(waiting):
-                back, found = bench.score(every - {name}, seed), bench.score(every, seed)
-                differences[name].append(back - found)
-                variance = noise(back, bench.look.n) + noise(found, bench.look.n)
-                # Middle between "none" and "all of the drop": the test is of 0 against the drop.
-                said = sprt(differences[name], 2 * effect, variance, WRONG_CAUSE / len(bench.suspects), MISSED_CAUSE)
+                said = pairs.said(name, drop, WRONG_CAUSE / len(bench.suspects), MISSED_CAUSE)
                 if said is not None:
                     waiting.remove(name)
                     named |= {name} if said else set()
@@ -222,51 +244,55 @@ def single_factor(bench: Bench, rng: random.Random) -> Finding:
     return Finding(frozenset(named), frozenset(waiting), bench.trainings)
 
 
+def _drop(bench: Bench) -> float:
+    """How much lower val is with all changes than with none, by one training each."""
+    return bench.score(frozenset(), 0) - bench.score(frozenset(bench.suspects), 0)
+
+
 def shotgun(bench: Bench, rng: random.Random) -> Finding:
-    """Take back about half of the changes at once, drawn anew each time, until val is back; blame what was taken back.
+    """Take back some of the changes at once, a coin for each, until val is back; blame what was taken back.
 
     It goes on until the budget is spent, and stops at the first try that brings back more than half of the drop.
     """
     every = frozenset(bench.suspects)
     try:
-        drop, _ = _drop(bench, (0,))
-        if drop < LEAST_DROP:
+        drop = _drop(bench)
+        if drop < LEAST_DROP / 2:
             return Finding(frozenset(), frozenset(), bench.trainings)
         for turn in itertools.count(1):
-            back = _half(bench.suspects, rng)
+            back = _some(bench.suspects, rng)
             if bench.score(every - back, turn) - bench.score(every, 0) > drop / 2:
                 return Finding(back, frozenset(), bench.trainings)
-            if turn >= 60:
-                break
     except Spent:
         pass
     return Finding(frozenset(), every, bench.trainings)
 
 
 def screening(bench: Bench, rng: random.Random, tries: int = 8) -> Finding:
-    """The shotgun's own tries, read as an experiment: least squares over random halves, in which every change is taken
+    """The shotgun's own tries, read as an experiment: least squares over random parts, in which every change is taken
     back in about half of the tries; causes are those whose coefficient is more than half of the drop."""
     every = frozenset(bench.suspects)
     try:
-        drop, _ = _drop(bench, (0,))
-        if drop < LEAST_DROP:
+        drop = _drop(bench)
+        if drop < LEAST_DROP / 2:
             return Finding(frozenset(), frozenset(), bench.trainings)
-        halves = [_half(bench.suspects, rng) for _ in range(tries)]
-        scores = [bench.score(every - back, turn + 1) for turn, back in enumerate(halves)]
+        parts = [_some(bench.suspects, rng) for _ in range(tries)]
+        scores = [bench.score(every - back, turn + 1) for turn, back in enumerate(parts)]
     except Spent:
         return Finding(frozenset(), every, bench.trainings)
-    design = np.array(
-        [[1.0, *(name in back for name in bench.suspects)] for back in [frozenset[str](), every, *halves]]
-    )
+    design = np.array([[1.0, *(name in back for name in bench.suspects)] for back in [frozenset[str](), every, *parts]])
     seen = [bench.score(every, 0), bench.score(frozenset(), 0), *scores]
     found = np.linalg.lstsq(design, np.array(seen), rcond=None)[0][1:]
     named = {name for name, value in zip(bench.suspects, found, strict=True) if value > drop / 2}
     return Finding(frozenset(named), frozenset(), bench.trainings)
 
 
-def _half(suspects: Sequence[str], rng: random.Random) -> frozenset[str]:
-    """A random half, never none and never all."""
-    return frozenset(rng.sample(list(suspects), (len(suspects) + rng.randint(0, 1)) // 2))
+def _some(suspects: Sequence[str], rng: random.Random) -> frozenset[str]:
+    """Each with even odds; never none and never all."""
+    while True:
+        chosen = frozenset(name for name in suspects if rng.random() < 0.5)
+        if 0 < len(chosen) < len(suspects):
+            return chosen
 
 
 Investigator = Callable[[Bench, random.Random], Finding]
@@ -294,7 +320,7 @@ def cells(names: Sequence[str], seeds: Sequence[int], causes: Sequence[str]) -> 
 def harmful(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of cases whose planted cause does harm, or that have none."""
     harm: Any = rows.groupby(["task", "seed", "cause"])["harm"].transform("max")
-    kept: Any = rows[(rows["cause"] == NONE) | ~(harm < HARM)]
+    kept: Any = rows[(rows["cause"] == NONE) | (harm >= HARM)]
     return kept
 
 
@@ -308,10 +334,10 @@ def play(
 ) -> dict[str, Any]:
     """The row of a case: what was named, whether that is exactly the cause, which herrings were blamed, what was spent.
 
-    `harm` is what all changes together cost on the select split, normalised points, mean over two seeds.
+    `harm` is what all changes together cost on the select split, normalised points, mean over the planter's seeds. It
+    is the same for all investigators, so only the first one's row holds it, the others' NaN.
     """
     name, seed, cause = str(cell["task"]), int(cell["seed"]), str(cell["cause"])
-    made = tasks.make(name, seed, sizes)
     rng = random.Random(f"causes/{name}/{seed}/{cause}/{cell['investigator']}")
     suspects = [change.name for change in HERRINGS] + ([cause] if cause != NONE else [])
     random.Random(f"suspects/{name}/{seed}/{cause}").shuffle(suspects)
@@ -319,11 +345,10 @@ def play(
         tempfile.TemporaryDirectory(prefix="triptych-causes-") as folder,
         workplace.run(Path(folder), name, seed, base, worker, sizes=sizes, limits=limits) as session,
     ):
-        bench = Bench(session, start, suspects)
-        found = INVESTIGATORS[str(cell["investigator"])](bench, rng)
+        found = INVESTIGATORS[str(cell["investigator"])](Bench(session, start, suspects), rng)
         spent = session.ledger.total().nominal_cpu
-        harm = _harm(bench, session, made, worker)
     right = frozenset() if cause == NONE else frozenset([cause])
+    first = cell["investigator"] == next(iter(INVESTIGATORS))
     return {
         "named": sorted(found.named),
         "right": found.named == right,
@@ -333,19 +358,33 @@ def play(
         "undecided": len(found.undecided),
         "trainings": found.trainings,
         "seconds": spent,
-        "harm": harm,
+        "harm": _harm(name, seed, suspects, base, worker, start, sizes) if first else math.nan,
     }
 
 
-def _harm(bench: Bench, session: Session, made: tasks.Task, worker: TrainingWorker) -> float:
-    """Normalised points on select that all changes together cost, over the seeds that were trained both ways."""
-    prompts = [(prompt.prompt, prompt.choices) for prompt in session.task.prompts("select")]
+def _harm(
+    name: str,
+    seed: int,
+    suspects: Sequence[str],
+    base: Base,
+    worker: TrainingWorker,
+    start: TrainSpec,
+    sizes: Mapping[str, int] | None,
+) -> float:
+    """Normalised points on select that all suspects together cost, mean over the planter's own trainings."""
+    made = tasks.make(name, seed, sizes)
+    with (
+        tempfile.TemporaryDirectory(prefix="triptych-harm-") as folder,
+        workplace.run(Path(folder), name, seed, base, worker, sizes=sizes, limits=PATIENT) as session,
+    ):
+        bench = Bench(session, start, suspects)
+        prompts = [(prompt.prompt, prompt.choices) for prompt in session.task.prompts("select")]
 
-    def points(changed: frozenset[str], seed: int) -> float:
-        model = bench.models.get((changed, seed))
-        folder = session.folder / "models" / model if model else None
-        return made.normalised(made.score(worker.answer(prompts, folder, Clock()), "select"), "select")
+        def points(changed: frozenset[str], run: int) -> float:
+            bench.score(changed, run)
+            model = bench.models.get((changed, run))  # none: the training failed, which answers nothing
+            answers = worker.answer(prompts, session.folder / "models" / model, Clock()) if model else None
+            return made.normalised(made.score(answers, "select"), "select") if answers else 0.0
 
-    every = frozenset(bench.suspects)
-    seeds = [seed for seed in (0, 1) if {(frozenset(), seed), (every, seed)} <= set(bench.models)]
-    return float(np.mean([points(frozenset(), seed) - points(every, seed) for seed in seeds])) if seeds else math.nan
+        every = frozenset(suspects)
+        return float(np.mean([points(frozenset(), run) - points(every, run) for run in HARM_SEEDS]))

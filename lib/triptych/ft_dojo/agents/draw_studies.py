@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triptych.figures import COLOURS
-from triptych.ft_dojo.agents import intervals
+from triptych.ft_dojo.agents import ablation, intervals
 from triptych.ft_dojo.evaluate import Accuracy
 
 MARKERS = "osD^vP"
@@ -122,41 +122,40 @@ def blank(text: str) -> Figure:
 
 
 def variations(rows: pd.DataFrame) -> Figure:
-    """Test score with one thing varied: each run a point, the mean with its interval beside."""
-    varied = list(dict.fromkeys(rows["varied"]))
-    figure = Figure(figsize=(3.6 * len(varied), 3.2), layout="constrained")
-    axes: Any = np.atleast_1d(figure.subplots(1, len(varied), sharey=True))
-    for axis, name in zip(axes, varied, strict=True):
-        part: Any = rows[rows["varied"] == name]
-        values = list(dict.fromkeys(part["value"]))
-        table = intervals.table(part, ["value"], "test").set_index("value")
-        for place, value in enumerate(values):
-            axis.plot([place - 0.12] * sum(part["value"] == value), part[part["value"] == value]["test"], ".",
-                      color=COLOURS[4], alpha=0.6)  # fmt: skip
-            about: Any = table.loc[value]
-            if about["low"] is not None and not pd.isna(about["low"]):
-                axis.plot([place + 0.12] * 2, [about["low"], about["high"]], color=COLOURS[0])
-            axis.plot(place + 0.12, about["mean"], "o", color=COLOURS[0])
-        axis.set_xticks(range(len(values)), values)
-        axis.set(xlabel=name, xlim=(-0.5, len(values) - 0.5))
-    axes[0].set_ylabel("test, normalised points")
+    """Each variation against the agent as it is: every pair of runs a point, the mean difference with its interval."""
+    gains = ablation.paired(rows)
+    table = intervals.table(gains, ["varied"], "gain")
+    figure = Figure(figsize=(6.0, 0.9 + 0.5 * len(table)), layout="constrained")
+    axis = figure.subplots()
+    for place, row in enumerate(_records(table)):
+        points: Any = gains[gains["varied"] == row["varied"]]["gain"]
+        axis.plot(points, [place + 0.2] * len(points), ".", color=COLOURS[4], alpha=0.6)
+        if row["low"] is not None and not pd.isna(row["low"]):
+            axis.plot([row["low"], row["high"]], [place, place], color=COLOURS[0])
+        axis.plot(row["mean"], place, "o", color=COLOURS[0])
+    axis.axvline(0, color=COLOURS[7], linewidth=0.8)
+    axis.set_yticks(range(len(table)), list(table["varied"]))
+    axis.set(ylim=(len(table) - 0.4, -0.6), xlabel="test, points against the agent as it is")
     return figure
 
 
 def causes(rows: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Each investigator: cases named exactly right, herrings blamed, and what it spent. Exact intervals over cases."""
+    """Each investigator: cases named exactly right, cases that blame something harmless, and what it spent; exact 95 %
+    intervals over cases. A hollow mark: cases in which the truth is at least among what was named."""
     table = pd.DataFrame(
         [
             {
                 "investigator": name, "cases": len(part), "right": float(part["right"].mean()),
-                "right low": hit.interval[0], "right high": hit.interval[1],
-                "blamed": float(part["false"].sum() / part["herrings"].sum()),
+                "right low": hit.interval[0], "right high": hit.interval[1], "found": float(part["found"].mean()),
+                "blamed": float((part["false"] > 0).mean()),
                 "blamed low": false.interval[0], "blamed high": false.interval[1],
+                "herrings blamed": float(part["false"].sum() / part["herrings"].sum()),
+                "undecided": float((part["undecided"] > 0).mean()),
                 "trainings": float(part["trainings"].mean()), "seconds": float(part["seconds"].mean()),
             }
             for name, part in _groups(rows, "investigator")
             for hit in [Accuracy(int(part["right"].sum()), len(part), 0.0)]
-            for false in [Accuracy(int(part["false"].sum()), int(part["herrings"].sum()), 0.0)]
+            for false in [Accuracy(int((part["false"] > 0).sum()), len(part), 0.0)]
         ]
     )  # fmt: skip
     figure = Figure(figsize=(8.4, 2.6), layout="constrained")
@@ -165,6 +164,7 @@ def causes(rows: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         for axis, name in zip(axes, ("right", "blamed"), strict=False):
             axis.plot([row[f"{name} low"], row[f"{name} high"]], [place, place], color=COLOURS[0])
             axis.plot(row[name], place, "o", color=COLOURS[0])
+        axes[0].plot(row["found"], place + 0.22, "o", color=COLOURS[0], fillstyle="none", markersize=5)
         axes[2].barh(place, row["seconds"], color=COLOURS[4], height=0.55)
         axes[2].annotate(
             f" {row['trainings']:.0f} trainings", (row["seconds"], place), va="center", fontsize=8,
@@ -173,7 +173,7 @@ def causes(rows: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     axes[0].set_yticks(range(len(table)), [f"{row['investigator']}" for row in _records(table)])
     axes[0].set_ylim(len(table) - 0.5, -0.5)
     axes[0].set(xlim=(-0.02, 1.02), xlabel="cases named exactly right")
-    axes[1].set(xlim=(-0.02, 1.02), xlabel="harmless changes blamed")
+    axes[1].set(xlim=(-0.02, 1.02), xlabel="cases that blame what is harmless")
     axes[2].set(xlabel="nominal CPU-seconds a case")
     axes[2].margins(x=0.4)
     return figure, table
@@ -190,9 +190,9 @@ def copilot(rows: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     figure = Figure(figsize=(6.6, 3.6), layout="constrained")
     axis = figure.subplots()
     for number, (accuracy, part) in enumerate(_groups(table, "accuracy")):
-        part = part.sort_values("most")
-        shift = (number - 1) * 0.06
-        _line(axis, part["questions"].to_numpy(float) + shift, part, number, f"right in {float(accuracy):.0%}")
+        origin = pd.DataFrame([{"questions": 0.0, "mean": 0.0, "low": 0.0, "high": 0.0}])  # alone, by definition
+        part = pd.concat([origin, part.sort_values("most")])
+        _line(axis, part["questions"].to_numpy(float), part, number, f"right in {float(accuracy):.0%}")
     axis.axhline(0, color=COLOURS[7], linewidth=0.8)
     axis.set(xlabel="questions asked (mean of a run)", ylabel="test, points against the agent alone")
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)

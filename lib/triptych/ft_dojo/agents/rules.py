@@ -126,7 +126,7 @@ class Strategist:
     def propose(self, situation: Situation) -> Plan | None:
         """First every cleaning step that finds something; then one change to the best plan at a time.
 
-        Without history it cannot build on anything: it draws one of the changes, from the start, by the seed and turn.
+        Without history it cannot build on anything: it draws changes to the start, and a seed, by the seed and turn.
         """
         ran = [sibling for sibling in situation.siblings if sibling.runs]
         best = situation.best or max(ran, key=lambda sibling: sibling.mean, default=None)
@@ -163,11 +163,16 @@ class Strategist:
         return self._plan(situation, steps, spec, _hypothesis(f"data: {', '.join(steps) or 'as it stands'}", why))
 
     def _drawn(self, situation: Situation) -> Plan:
+        """One or two changes to the start. Each has a seed of its own, since who remembers nothing would otherwise
+        repeat itself, and stop, long before the budget is spent."""
         rng = random.Random(f"{situation.seed}/{situation.turn}")
+        rules = rng.sample(SPEC_RULES, rng.choice((1, 2)))
         first = self._first(situation)
-        rule = rng.choice(SPEC_RULES)
-        changed = rule.change(first.spec)
-        return self._plan(situation, first.steps, changed, _hypothesis(rule.name, rule.why, rule.falsifier))
+        spec = first.spec.but(seed=situation.seed + situation.turn)
+        for rule in rules:
+            spec = rule.change(spec)
+        name, why = " and ".join(rule.name for rule in rules), "; ".join(rule.why for rule in rules)
+        return self._plan(situation, first.steps, spec, _hypothesis(name, why, rules[0].falsifier))
 
     def _spec_changes(self, best: Tried) -> list[Plan]:
         plan = best.plan

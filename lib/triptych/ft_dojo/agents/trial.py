@@ -53,8 +53,8 @@ def play(
 def row(run: Trajectory, verdict: Verdict, seed: int) -> Row:
     """Scores in normalised points, nominal CPU-seconds, counts, and the journal's last word on the run.
 
-    `wasted` are the seconds of actions that ended in an error, of rehearsals that were rejected and of full trainings
-    that diverged.
+    A run that handed nothing in scores 0, as in the benchmark; `ended` says so. `wasted` are the seconds of actions
+    that ended in an error, of rehearsals that were rejected and of full trainings that diverged.
     """
     last = run.steps[-1] if run.steps else None
     handed = last.result if last and last.outcome.action == "submit" else {}
@@ -64,7 +64,7 @@ def row(run: Trajectory, verdict: Verdict, seed: int) -> Row:
         "seed": seed,
         "agent": verdict.agent,
         "proposer": verdict.proposer,
-        "test": handed.get("normalised"),
+        "test": handed.get("normalised", 0.0),
         "seconds": sum(step.outcome.charged.nominal_cpu for step in run.steps),
         "wasted": sum(step.outcome.charged.nominal_cpu for step in run.steps if wasteful(step)),
         "trainings": sum(step.outcome.action == "train" and not (step.action or {})["micro"] for step in run.steps),
