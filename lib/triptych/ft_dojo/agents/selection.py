@@ -218,9 +218,10 @@ class Draw:
 
     pool: Pool
     order: tuple[int, ...]
-    n: int
+    n: int  # items of val
     val: NDArray[np.float64]
     select: NDArray[np.float64]
+    n_select: int = N_SELECT
 
 
 Policy = Callable[[Draw], int]
@@ -254,6 +255,11 @@ def select_split(draw: Draw) -> int:
     """The five highest val scores are handed in; the hidden select split chooses."""
     ranked = sorted(draw.order, key=lambda place: -draw.val[place])[: RIVALS + 1]
     return max(ranked, key=lambda place: draw.select[place])
+
+
+def all_items(draw: Draw) -> int:
+    """The highest score on the items of val and select taken together: what as many items are worth without a split."""
+    return max(draw.order, key=lambda place: draw.n * draw.val[place] + draw.n_select * draw.select[place])
 
 
 def default(draw: Draw) -> int:
@@ -290,6 +296,7 @@ POLICIES: Mapping[str, Policy] = {
     "one standard error": one_se,
     "seed repeat": seed_repeat,
     "select split": select_split,
+    "val and select as one": all_items,
     "default": default,
 }
 
@@ -320,7 +327,7 @@ def simulate(
         val = np.round(pool.credits @ rng.multinomial(n, even) / n, 2)
         select = pool.credits @ rng.multinomial(n_select, even) / n_select
         order = tuple(int(place) for place in rng.permutation(trained)[:count])
-        draw = Draw(pool, order, n, val, select)
+        draw = Draw(pool, order, n, val, select, n_select)
         for name, policy in policies.items():
             chosen = policy(draw)
             sums[name] += (val[chosen] - truth[chosen], truth[chosen] - pool.chance)

@@ -60,6 +60,8 @@ def test_policies_choose_what_was_trained_by_what_they_may_see(
         assert plans[chosen] in {plans[place] for place in draw.order}, name
         assert chosen in draw.order or name == "seed repeat"
     assert val[selection.argmax(draw)] == max(val[place] for place in draw.order)
+    together = [15 * v + selection.N_SELECT * o for v, o in zip(val, select, strict=True)]
+    assert together[selection.all_items(draw)] == max(together[place] for place in draw.order)
     # Four at most are handed in, so the hidden split sees every one.
     for policy in (selection.select_split, selection.default):
         assert select[policy(draw)] == max(select[place] for place in draw.order)
