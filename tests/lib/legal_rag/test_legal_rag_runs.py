@@ -128,6 +128,20 @@ def test_invented_runs_are_what_they_say():
     assert known.groupby(["question", "retriever", "phrasing"])["retrieved"].nunique().eq(1).all()
 
 
+@pytest.mark.parametrize("name", ["judge", "chunker", "phrasing"])
+def test_runs_entered_again_under_another_name_are_not_pooled(name: str):
+    rows = [row(q, r, g) for q in "abcd" for r in ("alpha", "beta") for g in ("one", "two")]
+    once = runs.table({**each, name: "first"} for each in rows)
+    twice = runs.table({**each, name: level} for each in rows for level in ("first", "second"))
+    assert runs.wide(once, "correct").shape == (4, 4)
+    with pytest.raises(ParameterError, match=f"2 values of {name}: 'first', 'second'") as caught:
+        runs.wide(twice, "correct")
+    assert f"frame[\"{name}\"] == 'first'" in str(caught.value.hint)
+    assert runs.wide(twice, "correct", [name, "retriever", "generator"]).shape == (4, 8)
+    kept = twice[twice[name] == "first"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(runs.wide(kept, "correct"), runs.wide(once, "correct"))
+
+
 # --- released_format --------------------------------------------------------------------------------------------------
 
 RECORD = {
