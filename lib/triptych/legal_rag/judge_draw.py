@@ -91,13 +91,14 @@ def probes(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def rates(table: pd.DataFrame, curves: dict[str, tuple[Checked, Checked]]) -> Figure:
+def rates(table: pd.DataFrame, curves: dict[str, tuple[Checked, Checked]], used: str) -> Figure:
     """What a judge's errors do to a rate: reported against true share for each judge; and each arm's rate as judged and
     corrected.
 
-    `curves` gives sensitivity and specificity for *correct* by judge, first the one that judged the arms; `table` has
-    arm, n, judged, value, low, high. Dashed: what that judge reports of nothing but wrong answers. Arms reported below
-    it are drawn hollow: the calibration cannot hold for them.
+    `curves` gives sensitivity and specificity for *correct* by judge; `table` has arm, n, judged, value, low, high.
+    `used` is the judge of the arms. Dashed: what it reports of nothing but wrong answers. Arms reported below that are
+    drawn hollow: the calibration cannot hold for them. A judge that is not among `curves` was not measured: its arms
+    are drawn as judged, and the panel says so.
     """
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(8.6, max(3.5, 0.34 * len(table) + 1.6)), gridspec_kw={"width_ratios": (1, 1.25)}
@@ -109,10 +110,11 @@ def rates(table: pd.DataFrame, curves: dict[str, tuple[Checked, Checked]]) -> Fi
     left.set(xlabel="true share of correct answers", ylabel="share that the judge reports", xlim=(0, 1), ylim=(0, 1))
     left.legend(loc="upper left", fontsize=8)
     y = np.arange(len(table))
-    lowest = 1 - next(iter(curves.values()))[1].share
+    known = used in curves
+    lowest = 1 - curves[used][1].share if known else 0.0
     outside = (table["judged"] < lowest).to_numpy(dtype=bool)
     for rows, fill, label in ((~outside, COLOURS[0], "corrected"), (outside, "white", "calibration does not hold")):
-        if rows.any():
+        if known and rows.any():
             part = table.loc[rows]
             reach = [part["value"] - part["low"], part["high"] - part["value"]]
             right.errorbar(
@@ -120,7 +122,10 @@ def rates(table: pd.DataFrame, curves: dict[str, tuple[Checked, Checked]]) -> Fi
                 linestyle="none", label=label,
             )  # fmt: skip
     right.plot(table["judged"], y, marker="|", markersize=12, linestyle="none", color=COLOURS[1], label="as judged")
-    right.axvline(lowest, color=COLOURS[1], linestyle="--", linewidth=0.9, label="reported if all were wrong")
+    if known:
+        right.axvline(lowest, color=COLOURS[1], linestyle="--", linewidth=0.9, label="reported if all were wrong")
+    else:
+        right.text(0.5, 0.5, f"not corrected: {used}\nwas not measured", transform=right.transAxes, ha="center")
     right.set_yticks(y, table["arm"].tolist())
     right.set(xlim=(-0.03, 1.03), ylim=(len(table) - 0.4, -0.6), xlabel="share of correct answers")
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8)

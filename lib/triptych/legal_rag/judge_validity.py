@@ -128,6 +128,15 @@ def for_correct(table: pd.DataFrame, split: str = "held-out") -> tuple[Checked, 
     )
 
 
+def calibration(table: pd.DataFrame, judge: str, split: str) -> tuple[Checked, Checked] | None:
+    """`for_correct` of the judge called so; None when it was not measured on right and on wrong answers of that half.
+
+    A judge's errors are its own: where there is None, nothing that it judged can be corrected.
+    """
+    own = table.loc[(table["judge"] == judge) & (table["split"] == split)]
+    return for_correct(own, split) if set(_flags(own, "true_correct").tolist()) == {True, False} else None
+
+
 def agreement_with_truth(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Cohen κ, Gwet AC1 and Krippendorff α of each judge with the truth, per split, on the objection."""
     rows: list[pd.DataFrame] = []

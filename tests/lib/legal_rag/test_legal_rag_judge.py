@@ -346,6 +346,19 @@ def test_rates_of_correct_answers_count_an_unparsed_verdict_as_not_passed(examin
     assert (fails.right, fails.trials) == (1, 2)  # the dropped claim slipped through, the unparsed one did not
 
 
+def test_a_judge_is_calibrated_by_its_own_verdicts_or_not_at_all(examined: pd.DataFrame) -> None:
+    other = examined.assign(judge="other", correct=False)
+    both = pd.concat([examined, other], ignore_index=True)
+    found = judge_validity.calibration(both, "other", "dev")
+    assert found is not None
+    assert [(each.right, each.trials) for each in found] == [(0, 2), (2, 2)]
+    assert judge_validity.calibration(both, "scripted", "dev") == judge_validity.for_correct(examined, "dev")
+    assert judge_validity.calibration(both, "a third", "dev") is None
+    assert judge_validity.calibration(both, "other", "held-out") is None
+    only_wrong = both[~both["true_correct"].astype(bool)]
+    assert judge_validity.calibration(only_wrong, "other", "dev") is None  # nothing is known of its sensitivity
+
+
 def test_the_parts_of_the_answers_are_told_apart() -> None:
     half = perturbations.splits({item.question for item in perturbations.load()})
     second = judge_validity.answers(judge_validity.SECOND)
