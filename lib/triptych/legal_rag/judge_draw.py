@@ -61,7 +61,8 @@ def _kinds(table: pd.DataFrame, measure: str) -> list[str]:
 
 
 def probes(table: pd.DataFrame) -> Figure:
-    """Share of verdicts that each probe moved, to the better and to the worse, one panel a judge."""
+    """Share of verdicts that each probe moved, to the better and to the worse, one panel a judge; from
+    `judge_probes.probe`. Beside a probe stands the number of verdicts that it is a share of."""
     judges, names = (list(dict.fromkeys(table[column])) for column in ("judge", "probe"))
     flags = ("correct", "grounded")
     figure, panels = plt.subplots(
@@ -70,7 +71,7 @@ def probes(table: pd.DataFrame) -> Figure:
     for panel, judge in zip(panels[0], judges, strict=True):
         for place, flag in enumerate(flags):
             part = table.loc[(table["judge"] == judge) & (table["flag"] == flag)].set_index("probe").loc[names]
-            n = part["n"].to_numpy(dtype=float)
+            n = np.maximum(part["n"].to_numpy(dtype=float), 1)  # nothing was changed: no bar
             y = np.arange(len(names)) + 0.19 * (2 * place - 1)
             for column, sign, alpha in (("to_better", 1, 1.0), ("to_worse", -1, 0.45)):
                 panel.barh(
@@ -83,7 +84,8 @@ def probes(table: pd.DataFrame) -> Figure:
                 )
         panel.axvline(0, color="#444444", linewidth=0.8)
         panel.set(title=judge, ylim=(len(names) - 0.5, -0.5))
-        panel.set_yticks(range(len(names)), names)
+        sizes = table.loc[table["flag"] == flags[0]].groupby("probe")["n"].max()
+        panel.set_yticks(range(len(names)), [f"{name} (n = {int(sizes[name])})" for name in names])
     reach = max(0.02, *(abs(limit) for panel in panels[0] for limit in panel.get_xlim()))
     panels[0][0].set_xlim(-reach, reach)
     figure.supxlabel("share of verdicts that turned (right: in the answer's favour)", fontsize=9.5)
