@@ -208,11 +208,11 @@ def pairwise(
     )
     if checked is not None:
         youden = _youden(*(each.share for each in checked))
+        shared = random.standard_normal((draws, 1))  # the same judge in every pair
         doubt = _jeffreys(checked[0], draws, random) + _jeffreys(checked[1], draws, random) - 1
         theta, wrong = np.clip(observed / youden, -1, 1), float(doubt.std())
         both = np.sqrt(error**2 + (theta * wrong) ** 2)
-        shared = random.standard_normal((draws, 1)) * theta * wrong  # the same judge in every pair
-        reach = _largest((drawn * error + shared) / both / spread) * both / youden
+        reach = _largest((drawn * error + shared * theta * wrong) / both / spread) * both / youden
         if np.percentile(doubt, 2.5) <= 0:  # it may be a coin
             reach = np.full(len(pairs), np.inf)
         table["corrected"] = theta

@@ -248,3 +248,13 @@ def test_pairs_without_a_calibration_are_not_corrected():
     assert doubtful["corrected_high"].eq(1).all()
     with pytest.raises(ParameterError, match="two or more arms"):
         judge_error.pairwise(matrix[["a"]])
+
+
+def test_a_judge_checked_on_more_answers_leaves_less_doubt():
+    arms = pd.DataFrame(correlated_arms(np.random.default_rng(9), [0.8, 0.5, 0.4], 90), columns=["a", "b", "c"])
+    found = [judge_error.pairwise(arms, (Checked(9 * n, 10 * n), Checked(8 * n, 10 * n))) for n in (3, 10, 1000)]
+    assert [table["corrected"].tolist() for table in found] == [pytest.approx((found[0]["value"] / 0.7).tolist())] * 3
+    few, more, many = (table["corrected_high"][0] - table["corrected_low"][0] for table in found)
+    assert few > more > many
+    plain = found[2]["high"][0] - found[2]["low"][0]
+    assert many == pytest.approx(plain / 0.7, rel=0.01)  # all that is left is the division
