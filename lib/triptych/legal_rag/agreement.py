@@ -99,11 +99,12 @@ def krippendorff_alpha(judges: Sequence[Sequence[Verdict]], draws: int = 0, seed
 
     Raises DataError when every verdict is the same one (α is 0/0 then) or no item has two.
     """
-    counts, q = _distribution(judges)
-    if q < 2:
-        raise DataError("every verdict is the same: α is not defined", "report the agreement and AC1")
-    if not (counts.sum(axis=1) >= 2).any():
+    counts, _ = _distribution(judges)
+    counts = counts[counts.sum(axis=1) >= 2]  # a verdict without a second one says nothing of agreement
+    if not len(counts):
         raise DataError("no item has two verdicts", "agreement needs pairs of verdicts")
+    if (counts.sum(axis=0) > 0).sum() < 2:
+        raise DataError("every verdict is the same: α is not defined", "report the agreement and AC1")
     value = _alpha(counts)
     low = high = error = None
     if draws:
@@ -145,6 +146,4 @@ def _distribution(judges: Sequence[Sequence[Verdict]]) -> tuple[np.ndarray, int]
 
 def _alpha(counts: np.ndarray) -> float:
     used = counts[:, counts.sum(axis=0) > 0]
-    if used.shape[1] < 2:
-        return 1.0
     return float(krippendorff.alpha(value_counts=used, level_of_measurement="nominal"))

@@ -6,6 +6,7 @@ asked for, kept in the cache, and never part of the project.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -149,15 +150,16 @@ def read(corpus_file: Path, qa_file: Path, name: str = REPOSITORY) -> Benchmark:
     """A benchmark in the paper's schema, from local files: .parquet, anything else is read as JSON lines.
 
     corpus: id, title, text, footnotes; qa: id, question, answer, relevant_passage_id. Only the text is used. Ids are
-    compared as strings, because some files hold them as numbers. Raises DataError for a double or missing id, a
-    question without an answer, or a gold passage that the corpus does not have.
+    compared as strings, because some files hold them as numbers; a whole number is the same id with a decimal point,
+    as pandas writes a column with gaps. Raises DataError for a double, missing or blank id, a question without an
+    answer, or a gold passage that the corpus does not have.
     """
     articles: dict[str, Article] = {}
     for number, row in enumerate(_rows(corpus_file, ("id", "text"))):
-        own = str(row["id"])
+        own = _id(row["id"], f"{corpus_file.name}: row {number + 1}: id")
         if own in articles:
             raise DataError(f"{corpus_file.name}: passage {own} is there twice", "ids are unique")
-        text = row["text"] or ""
+        text = _words(row["text"], f"{corpus_file.name}: text of passage {own}")
         articles[own] = Article(own, "book", number, text, len(text))
     if not articles:
         raise DataError(f"{corpus_file.name} holds no passages", "one JSON object a line")
@@ -176,13 +178,18 @@ def read(corpus_file: Path, qa_file: Path, name: str = REPOSITORY) -> Benchmark:
 
 def _asked(qa_file: Path, texts: Corpus) -> list[Question]:
     found: dict[str, Question] = {}
-    for row in _rows(qa_file, ("id", "question", "answer", "relevant_passage_id")):
-        name, gold = str(row["id"]), str(row["relevant_passage_id"])
+    for number, row in enumerate(_rows(qa_file, ("id", "question", "answer", "relevant_passage_id")), start=1):
+        name = _id(row["id"], f"{qa_file.name}: row {number}: id")
+        gold = _id(row["relevant_passage_id"], f"{qa_file.name}: question {name}: relevant_passage_id")
         if name in found:
             raise DataError(f"{qa_file.name}: question {name} is there twice", "ids are unique")
         if gold not in texts.articles:
-            raise DataError(f"{qa_file.name}: question {name} needs passage {gold}, which the corpus has not", HINT)
-        if not (row["question"] or "").strip() or not (row["answer"] or "").strip():
+            raise DataError(
+                f"{qa_file.name}: question {name} needs passage {gold}, which the corpus has not",
+                "correct either file",
+            )
+        asked, answer = (_words(row[word], f"{qa_file.name}: {word} {name}") for word in ("question", "answer"))
+        if not asked.strip() or not answer.strip():
             raise DataError(f"{qa_file.name}: question {name} has no text or no answer", "each needs both")
         text = texts.text(gold)
         if not text.strip():
@@ -190,8 +197,8 @@ def _asked(qa_file: Path, texts: Corpus) -> list[Question]:
                 f"{qa_file.name}: question {name} needs passage {gold}, which is empty", "correct the corpus"
             )
         whole = Span(article=gold, start=0, end=len(text), quote=text)
-        claim = Claim(text=row["answer"], support=(whole,))
-        found[name] = Question(id=name, distant=row["question"], answer=row["answer"], gold=(whole,), claims=(claim,))
+        claim = Claim(text=answer, support=(whole,))
+        found[name] = Question(id=name, distant=asked, answer=answer, gold=(whole,), claims=(claim,))
     if not found:
         raise DataError(f"{qa_file.name} holds no questions", "one JSON object a line")
     return list(found.values())
@@ -208,18 +215,47 @@ def _doubtful(texts: Corpus) -> list[Defect]:
     return doubles + empty
 
 
+def _id(value: object, what: str) -> str:
+    """An id as a string. Raises DataError for none, a blank one, or what is neither a word nor a whole number."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+        raise DataError(f"{what} is {value!r}", "every passage and question has an id: a word or a whole number")
+    return str(value)
+
+
+def _words(value: object, what: str) -> str:
+    """A text; none is an empty one. Raises DataError for anything else."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise DataError(f"{what} is {value!r}, which is no text", "put it in quotation marks")
+
+
 def _rows(path: Path, needed: Sequence[str]) -> list[Mapping[str, Any]]:
+    kind = "parquet" if path.suffix == ".parquet" else "JSON lines"
+    try:
+        rows = _parquet(path) if path.suffix == ".parquet" else _json_lines(path)
+    except Exception as error:  # datasets wraps every failure of its reader differently
+        hint = "check the path, and that the file is whole"
+        raise DataError(f"{path.name} cannot be read as {kind}: {_first_line(error)}", hint) from None
+    columns = {name for row in rows for name in row}
+    if missing := [name for name in needed if rows and name not in columns]:
+        raise DataError(f"{path.name} has no column {missing[0]!r}", f"columns: {', '.join(sorted(columns))}")
+    return [{**dict.fromkeys(needed), **row} for row in rows]
+
+
+def _parquet(path: Path) -> list[dict[str, Any]]:
     from datasets import Dataset  # imports pyarrow and pandas: a second
 
-    try:
-        # In memory, with a cache of its own per content: datasets would serve older rows of a file that has changed.
-        folder = paths.cache() / "datasets" / data.sha256(path)[:16]
-        make = Dataset.from_parquet if path.suffix == ".parquet" else Dataset.from_json
-        table = make(str(path), cache_dir=str(folder), keep_in_memory=True)
-    except Exception as error:  # datasets wraps every failure of its reader differently
-        kind = "parquet" if path.suffix == ".parquet" else "JSON lines"
-        raise DataError(f"{path.name} cannot be read as {kind}: {_first_line(error)}", HINT) from None
-    columns = set(getattr(table, "column_names", []))
-    if missing := [name for name in needed if name not in columns]:
-        raise DataError(f"{path.name} has no column {missing[0]!r}", f"columns: {', '.join(sorted(columns))}")
-    return list(table)  # pyright: ignore[reportReturnType, reportArgumentType]  # datasets does not type its rows
+    # In memory, with a cache of its own per content: datasets would serve older rows of a file that has changed.
+    folder = paths.cache() / "datasets" / data.sha256(path)[:16]
+    return list(Dataset.from_parquet(str(path), cache_dir=str(folder), keep_in_memory=True))  # pyright: ignore[reportReturnType, reportArgumentType]  # datasets does not type its rows
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    # Not by datasets: its reader guesses types, and makes timestamps of ids that look like dates.
+    with path.open(encoding="utf-8") as lines:  # splitlines would also cut at separators inside a text
+        rows = [json.loads(line) for line in lines if line.strip()]
+    if any(not isinstance(row, dict) for row in rows):
+        raise ValueError("a line is no object")
+    return rows

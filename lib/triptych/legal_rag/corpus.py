@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -204,8 +203,3 @@ def _article_defects(article: Article) -> Iterator[Defect]:
         yield Defect("next heading", article.id, heading[0], len(heading[0]))
     if markup := _MARKUP.search(text):
         yield Defect("markup", article.id, text[markup.start() : markup.start() + 60], len(text) - markup.start())
-
-
-def tally(found: Sequence[Defect]) -> dict[str, int]:
-    """Number of defects by kind, most frequent first."""
-    return dict(Counter(defect.kind for defect in found).most_common())

@@ -140,7 +140,7 @@ def conditional(table: pd.DataFrame) -> Figure:
             x, part["share"], yerr=reach, fmt="os^"[place % 3], color=COLOURS[place], capsize=3, label=generator
         )
         for at, share, n in zip(x, part["high"], part["n"], strict=True):
-            if n:
+            if n > 0:  # nor where there is no row
                 panel.text(at, share + 0.02, f"{int(n)}", ha="center", fontsize=7.5, color="#555555")
     panel.set_xticks(range(len(given)), [f"given {name}" if name != "oracle" else "oracle context" for name in given])
     panel.set(ylim=(-0.03, 1.08), xlim=(-0.5, len(given) - 0.5), ylabel="share not grounded")

@@ -51,9 +51,19 @@ SHORT_TITLES = {
 }
 """How a lawyer calls the acts; for passages of other benchmarks the id of the document stands instead."""
 
+# Who declines is part of the pattern: "the controller does not provide the data" states law.
+_TEXT = r"(passages?|texts?|excerpts?|extracts?|context|(provided|given) (documents?|sources?|materials?))"
 _ABSTENTION = re.compile(
-    r"\b(can(not|'t|’t| not) answer|(do|does)( not|n't|n’t) (answer|say|contain|provide|mention|address|specify)"
-    r"|(do not|don't|don’t) know|not (contained|mentioned|answered|provided|specified) in the passages?)\b",
+    rf"\b{_TEXT}\b((?!\bthat\b)[^.;])*?\b(do|does)( not|n't) "
+    r"(answer|say|contain|provide|mention|address|specify|include|state|give|indicate)\b"
+    r"|\b(do|does)( not|n't) (provide|give|contain|offer) (an?|any|the)( clear| direct| specific)? answer\b"
+    r"|(\b(I|we)\b[^.;]{0,25}|^(sorry,? )?)\b(can(not|'t| not)|(am |are |'m )?(unable|not able) to) "
+    r"(answer|say|tell|determine|find)\b"
+    r"|\bquestion[^.;]{0,20} can(not|'t| not) be answered\b"
+    rf"|\bcan(not|'t| not) be (answered|determined) (from|on the basis of) (the|these)\b[^.;]*\b{_TEXT}\b"
+    r"|\b(I|we) (do not|don't) know\b|\b(not enough|insufficient) information\b"
+    rf"|\b(no (answer|information|mention)|not (contained|mentioned|answered|provided|specified|included|found))\b"
+    rf"[^.;]{{0,40}}\bin (the|these|those)\b[^.;]{{0,20}}\b{_TEXT}\b",
     re.IGNORECASE,
 )
 
@@ -227,4 +237,4 @@ def abstains(text: str) -> bool:
     Only the first sentence counts: an answer that goes on to add a caution has not abstained.
     """
     first = split(text)[0] if text.strip() else ""
-    return not first or bool(_ABSTENTION.search(first))
+    return not first or bool(_ABSTENTION.search(first.replace("’", "'")))

@@ -61,7 +61,8 @@ def _kinds(table: pd.DataFrame, measure: str) -> list[str]:
 
 
 def probes(table: pd.DataFrame) -> Figure:
-    """Share of verdicts that each probe moved, to the better and to the worse, one panel a judge."""
+    """Share of verdicts that each probe moved, to the better and to the worse, one panel a judge; from
+    `judge_probes.probe`. Beside a probe stands the number of verdicts that it is a share of."""
     judges, names = (list(dict.fromkeys(table[column])) for column in ("judge", "probe"))
     flags = ("correct", "grounded")
     figure, panels = plt.subplots(
@@ -70,7 +71,7 @@ def probes(table: pd.DataFrame) -> Figure:
     for panel, judge in zip(panels[0], judges, strict=True):
         for place, flag in enumerate(flags):
             part = table.loc[(table["judge"] == judge) & (table["flag"] == flag)].set_index("probe").loc[names]
-            n = part["n"].to_numpy(dtype=float)
+            n = np.maximum(part["n"].to_numpy(dtype=float), 1)  # nothing was changed: no bar
             y = np.arange(len(names)) + 0.19 * (2 * place - 1)
             for column, sign, alpha in (("to_better", 1, 1.0), ("to_worse", -1, 0.45)):
                 panel.barh(
@@ -83,7 +84,8 @@ def probes(table: pd.DataFrame) -> Figure:
                 )
         panel.axvline(0, color="#444444", linewidth=0.8)
         panel.set(title=judge, ylim=(len(names) - 0.5, -0.5))
-        panel.set_yticks(range(len(names)), names)
+        sizes = table.loc[table["flag"] == flags[0]].groupby("probe")["n"].max()
+        panel.set_yticks(range(len(names)), [f"{name} (n = {int(sizes[name])})" for name in names])
     reach = max(0.02, *(abs(limit) for panel in panels[0] for limit in panel.get_xlim()))
     panels[0][0].set_xlim(-reach, reach)
     figure.supxlabel("share of verdicts that turned (right: in the answer's favour)", fontsize=9.5)
@@ -91,13 +93,14 @@ def probes(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def rates(table: pd.DataFrame, curves: dict[str, tuple[Checked, Checked]]) -> Figure:
+def rates(table: pd.DataFrame, curves: dict[str, tuple[Checked, Checked]], used: str) -> Figure:
     """What a judge's errors do to a rate: reported against true share for each judge; and each arm's rate as judged and
     corrected.
 
-    `curves` gives sensitivity and specificity for *correct* by judge, first the one that judged the arms; `table` has
-    arm, n, judged, value, low, high. Dashed: what that judge reports of nothing but wrong answers. Arms reported below
-    it are drawn hollow: the calibration cannot hold for them.
+    `curves` gives sensitivity and specificity for *correct* by judge; `table` has arm, n, judged, value, low, high.
+    `used` is the judge of the arms. Dashed: what it reports of nothing but wrong answers. Arms reported below that are
+    drawn hollow: the calibration cannot hold for them. A judge that is not among `curves` was not measured: its arms
+    are drawn as judged, and the panel says so.
     """
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(8.6, max(3.5, 0.34 * len(table) + 1.6)), gridspec_kw={"width_ratios": (1, 1.25)}
@@ -109,10 +112,11 @@ def rates(table: pd.DataFrame, curves: dict[str, tuple[Checked, Checked]]) -> Fi
     left.set(xlabel="true share of correct answers", ylabel="share that the judge reports", xlim=(0, 1), ylim=(0, 1))
     left.legend(loc="upper left", fontsize=8)
     y = np.arange(len(table))
-    lowest = 1 - next(iter(curves.values()))[1].share
+    known = used in curves
+    lowest = 1 - curves[used][1].share if known else 0.0
     outside = (table["judged"] < lowest).to_numpy(dtype=bool)
     for rows, fill, label in ((~outside, COLOURS[0], "corrected"), (outside, "white", "calibration does not hold")):
-        if rows.any():
+        if known and rows.any():
             part = table.loc[rows]
             reach = [part["value"] - part["low"], part["high"] - part["value"]]
             right.errorbar(
@@ -120,7 +124,10 @@ def rates(table: pd.DataFrame, curves: dict[str, tuple[Checked, Checked]]) -> Fi
                 linestyle="none", label=label,
             )  # fmt: skip
     right.plot(table["judged"], y, marker="|", markersize=12, linestyle="none", color=COLOURS[1], label="as judged")
-    right.axvline(lowest, color=COLOURS[1], linestyle="--", linewidth=0.9, label="reported if all were wrong")
+    if known:
+        right.axvline(lowest, color=COLOURS[1], linestyle="--", linewidth=0.9, label="reported if all were wrong")
+    else:
+        right.text(0.5, 0.5, f"not corrected: {used}\nwas not measured", transform=right.transAxes, ha="center")
     right.set_yticks(y, table["arm"].tolist())
     right.set(xlim=(-0.03, 1.03), ylim=(len(table) - 0.4, -0.6), xlabel="share of correct answers")
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=8)

@@ -8,16 +8,19 @@ of the judge's own validation:
 * prediction-powered inference (Angelopoulos et al. 2023; power tuning, Angelopoulos, Duchi and Zrnic 2023), when a
   random part of the very runs was also judged by people;
 * `headline`, which carries the judge's error into the difference of two arms, by resampling questions and redrawing
-  sensitivity and specificity together.
+  sensitivity and specificity together; `pairwise` the same for every pair of several arms, with intervals that hold for
+  all pairs at once and so for the largest difference too, which was chosen because it is large.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.stats import norm
 
 from triptych.errors import DataError, ParameterError
@@ -137,7 +140,8 @@ def headline(
     so a judge's errors always shrink what is seen. The interval resamples questions (pairs kept) and, in each draw,
     draws sensitivity and specificity from their Jeffreys posteriors Beta(right + ½, wrong + ½), which is how doubt
     about the judge widens it. Draws in which the judge is no better than a coin count as ±1. `first` and `second` hold
-    one value a question. A judge that favours one arm is not corrected by this: validate it on each arm.
+    one value a question. A judge that favours one arm is not corrected by this: validate it on each arm. The two arms
+    must have been named before the results were seen; for the best against the worst of several take `pairwise`.
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if a.shape != b.shape or a.ndim != 1 or len(a) < 2:
@@ -157,6 +161,68 @@ def headline(
         sensitivity,
         specificity,
     )
+
+
+def pairwise(
+    matrix: pd.DataFrame, checked: tuple[Checked, Checked] | None = None, draws: int = 4000, seed: int = 0
+) -> pd.DataFrame:
+    """The difference of every pair of arms (columns of `runs.wide`, values in [0, 1]), intervals valid for all at once.
+
+    Columns: first, second, then value, low, high as judged, and corrected, corrected_low, corrected_high: divided by
+    se + sp − 1 as in `headline`, for the sensitivity and specificity in `checked`; missing without. The first arm of a
+    pair is the better one as judged; the largest difference stands on top. With 95 % confidence *no* interval misses
+    its difference, so the largest one may be quoted although the data chose it.
+
+    value ± c · error, where c is the 95 % point of the largest |t| of all pairs (Gaussian multiplier bootstrap over
+    questions, Chernozhukov, Chetverikov and Kato 2013, divided by χ of n − 1 degrees of freedom). The error is Agresti
+    and Min's (2005): it adds half a question to either discordant cell and one to the others, without which rare
+    discordance is taken for certainty. Doubt about the judge enters by the delta method; where its own 95 % interval
+    leaves se + sp − 1 room to be 0, the corrected interval is the whole range. Raises ParameterError for fewer than two
+    arms or questions.
+    """
+    values = matrix.to_numpy(dtype=float)
+    n, arms = values.shape
+    if n < 2 or arms < 2:
+        raise ParameterError("pairs need two or more arms and questions", "see runs.wide")
+    names = [" × ".join(column) if isinstance(column, tuple) else str(column) for column in matrix.columns]
+    order = np.argsort(-values.mean(axis=0), kind="stable").tolist()
+    pairs = list(itertools.combinations(order, 2))
+    gaps = np.stack([values[:, one] - values[:, two] for one, two in pairs], axis=1)
+    observed = gaps.mean(axis=0)
+    error = np.sqrt((((gaps**2).sum(axis=0) + 1) / (n + 2) - (gaps.sum(axis=0) / (n + 2)) ** 2) / (n + 2))
+    random = np.random.default_rng(seed)
+    centred = gaps - observed
+    norms = np.sqrt((centred**2).sum(axis=0))
+    drawn = random.standard_normal((draws, n)) @ (centred / np.where(norms > 0, norms, 1.0))
+    spread = np.sqrt(random.chisquare(n - 1, (draws, 1)) / (n - 1))
+    reach = _largest(drawn / spread) * error
+    table = pd.DataFrame(
+        {
+            "first": [names[one] for one, _ in pairs],
+            "second": [names[two] for _, two in pairs],
+            "value": observed,
+            "low": np.clip(observed - reach, -1, 1),
+            "high": np.clip(observed + reach, -1, 1),
+            **dict.fromkeys(("corrected", "corrected_low", "corrected_high"), np.nan),
+        }
+    )
+    if checked is not None:
+        youden = _youden(*(each.share for each in checked))
+        shared = random.standard_normal((draws, 1))  # the same judge in every pair
+        doubt = _jeffreys(checked[0], draws, random) + _jeffreys(checked[1], draws, random) - 1
+        theta, wrong = np.clip(observed / youden, -1, 1), float(doubt.std())
+        both = np.sqrt(error**2 + (theta * wrong) ** 2)
+        reach = _largest((drawn * error + shared * theta * wrong) / both / spread) * both / youden
+        if np.percentile(doubt, 2.5) <= 0:  # it may be a coin
+            reach = np.full(len(pairs), np.inf)
+        table["corrected"] = theta
+        table["corrected_low"], table["corrected_high"] = np.clip([theta - reach, theta + reach], -1, 1)
+    return table.sort_values("value", ascending=False, kind="stable", ignore_index=True)
+
+
+def _largest(draws: Floats) -> float:
+    """The 95 % point of the largest |value| in a row."""
+    return float(np.quantile(np.abs(draws).max(axis=1), 0.95))
 
 
 def _jeffreys(checked: Checked, draws: int, random: np.random.Generator) -> Floats:

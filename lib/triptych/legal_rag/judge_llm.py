@@ -10,6 +10,7 @@ Here it is an outcome of its own ("unparsed"), with the model's error, and stays
 from __future__ import annotations
 
 import logging
+import re
 import tomllib
 from collections.abc import Sequence
 from functools import cache
@@ -57,11 +58,24 @@ def messages(case: Case) -> list[Message]:
     return [system(instructions), user(asked)]
 
 
+def same_model(one: str, other: str) -> bool:
+    """Whether two names are one model: without the provider before "/", the date or "latest" at the end, and the digest
+    of weights after "@". "openai/gpt-5.2-2026-01-01" is "GPT-5.2", "gpt-5.2-pro" is another model. Whoever wants to
+    let two dated versions judge each other says `own=True`.
+    """
+    return _bare(one) == _bare(other) != ""
+
+
+def _bare(name: str) -> str:
+    last = name.strip().lower().rpartition("/")[2].partition("@")[0]
+    return re.sub(r"[-_](latest|20\d\d-?[01]\d(-?[0-3]\d)?|[01]\d-[0-3]\d|\d{4})$", "", last)
+
+
 class LanguageModelJudge:
     """One model as judge. `attempts` is how often it may try to give JSON that fits; `parameters` go with each call.
 
-    It refuses an answer whose `author` is the model itself, unless `own` allows it. A model that cannot be reached
-    raises ModelError from `judge`; wrap the client in `Cached`, and what was already paid for is kept.
+    It refuses an answer whose `author` is the model itself (`same_model`), unless `own` allows it. A model that cannot
+    be reached raises ModelError from `judge`; wrap the client in `Cached`, and what was already paid for is kept.
     """
 
     def __init__(self, client: Client, attempts: int = 3, own: bool = False, **parameters: JsonValue) -> None:
@@ -73,7 +87,7 @@ class LanguageModelJudge:
 
     def judge(self, cases: Sequence[Case]) -> list[Verdict]:
         """One verdict a case, in order. Raises ParameterError for its own answers, ModelError when it has no model."""
-        if not self.own and any(case.author == self.client.model for case in cases):
+        if not self.own and any(same_model(case.author, self.client.model) for case in cases):
             raise ParameterError(
                 f"{self.client.model} would judge its own answers",
                 "choose another judge, or own=True to allow it and say so",

@@ -46,8 +46,8 @@ def padded(case: Case) -> Case:
 
 
 def repeated(case: Case) -> Case:
-    """The answer twice: twice as long, and not a word more in it."""
-    return replace(case, text=f"{case.text} {case.text}")
+    """The answer twice: twice as long, and not a word more in it. An empty one stays empty."""
+    return replace(case, text=f"{case.text} {case.text}") if case.text.strip() else case
 
 
 PROBES: dict[str, Callable[[Case], Case]] = {
@@ -62,14 +62,18 @@ def probe(judge: Judge, cases: Sequence[Case], probes: dict[str, Callable[[Case]
     """How often each change moved a verdict, by flag and direction.
 
     Columns: judge, probe, flag, n, to_better, to_worse, share (of verdicts moved), low, high (exact 95 %), unread
-    (pairs of which one verdict could not be read; they are not in n). `to_better`: correct or grounded turned true.
+    (pairs of which one verdict could not be read), unchanged (cases that the change leaves as they are, such as a
+    single passage in another order). `to_better`: correct or grounded turned true. Neither unread nor unchanged cases
+    are in n, and the latter are not judged again; with n = 0 the share is missing.
     """
     before = judge.judge(cases)
     rows: list[dict[str, Any]] = []
     for name, change in (PROBES if probes is None else probes).items():
-        after = judge.judge([change(case) for case in cases])
+        changed = [change(case) for case in cases]
+        moved = [place for place, case in enumerate(cases) if changed[place] != case]
+        after = judge.judge([changed[place] for place in moved])
         for flag in ("correct", "grounded", "abstained"):
-            pairs = [(getattr(a, flag), getattr(b, flag)) for a, b in zip(before, after, strict=True)]
+            pairs = [(getattr(before[a], flag), getattr(b, flag)) for a, b in zip(moved, after, strict=True)]
             read = [(a, b) for a, b in pairs if a is not None and b is not None]
             better, worse = sum(b and not a for a, b in read), sum(a and not b for a, b in read)
             low, high = exact_interval(better + worse, len(read)) if read else (np.nan, np.nan)
@@ -85,6 +89,7 @@ def probe(judge: Judge, cases: Sequence[Case], probes: dict[str, Callable[[Case]
                     "low": low,
                     "high": high,
                     "unread": len(pairs) - len(read),
+                    "unchanged": len(cases) - len(moved),
                 }
             )
     return pd.DataFrame(rows)

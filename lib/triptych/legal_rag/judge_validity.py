@@ -7,6 +7,7 @@ counts as wrong on both, because nobody can use it, and its number is told.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from triptych.errors import ParameterError
+from triptych.errors import DataError, ParameterError
 from triptych.legal_rag import agreement, perturbations
 from triptych.legal_rag.agreement import exact_interval
 from triptych.legal_rag.judge import Judge, Verdict, cases
@@ -128,6 +129,15 @@ def for_correct(table: pd.DataFrame, split: str = "held-out") -> tuple[Checked, 
     )
 
 
+def calibration(table: pd.DataFrame, judge: str, split: str) -> tuple[Checked, Checked] | None:
+    """`for_correct` of the judge called so; None when it was not measured on right and on wrong answers of that half.
+
+    A judge's errors are its own: where there is None, nothing that it judged can be corrected.
+    """
+    own = table.loc[(table["judge"] == judge) & (table["split"] == split)]
+    return for_correct(own, split) if set(_flags(own, "true_correct").tolist()) == {True, False} else None
+
+
 def agreement_with_truth(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Cohen κ, Gwet AC1 and Krippendorff α of each judge with the truth, per split, on the objection."""
     rows: list[pd.DataFrame] = []
@@ -138,6 +148,39 @@ def agreement_with_truth(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         found = agreement.summary([said, part["positive"].tolist()], seed=seed)
         rows.append(found.assign(judge=judge, split=split))
     return pd.concat(rows, ignore_index=True)
+
+
+def agreement_between(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Cohen κ, Gwet AC1 and Krippendorff α of the judges with one another, per split, on the objection.
+
+    Every pair of judges, and with three or more all together, over the answers that `table` holds of each of them (one
+    row an answer and judge). Columns: split, judges, then those of `agreement.summary`, and the plain share of answers
+    on which all agree. Judges that cannot be compared have the reason for a name. Empty for a single judge. Raises
+    ParameterError when the judges have not judged the same answers.
+    """
+    rows: list[pd.DataFrame] = []
+    for split, part in table.groupby("split", sort=False):
+        said: dict[str, dict[str, bool | None]] = {}
+        for judge, own in part.groupby("judge", sort=False):
+            read = zip(own["id"].tolist(), _flags(own, "objects"), own["outcome"].tolist(), strict=True)
+            said[str(judge)] = {str(name): bool(value) if how == "judged" else None for name, value, how in read}
+        ids = list(next(iter(said.values())))
+        if any(set(each) != set(ids) for each in said.values()):
+            raise ParameterError(f"the judges have not judged the same {split} answers", "examine each on all of them")
+        groups = list(itertools.combinations(said, 2)) + ([tuple(said)] if len(said) > 2 else [])
+        for group in groups:
+            columns = [[said[judge][name] for name in ids] for judge in group]
+            together = [len({*verdicts}) == 1 for verdicts in zip(*columns, strict=True) if None not in verdicts]
+            try:
+                found = agreement.summary(columns, seed=seed)
+            except DataError as error:  # no answer that both could be read on: told, and the others still compared
+                found = pd.DataFrame([{"name": error.message, "value": np.nan, "items": len(together)}])
+            share = float(np.mean(together)) if together else np.nan
+            rows.append(found.assign(split=split, judges=" / ".join(group), agree=share))
+    if not rows:
+        return pd.DataFrame(columns=["split", "judges", "agree", "name", "value", "error", "low", "high", "items"])
+    whole = pd.concat(rows, ignore_index=True)
+    return whole.reindex(columns=["split", "judges", "agree", "name", "value", "error", "low", "high", "items"])
 
 
 def printed_as(shown: float, sizes: Sequence[int]) -> pd.DataFrame:
@@ -153,10 +196,3 @@ def printed_as(shown: float, sizes: Sequence[int]) -> pd.DataFrame:
                 low, high = exact_interval(right, n)
                 rows.append({"n": n, "right": right, "share": right / n, "low": low, "high": high})
     return pd.DataFrame(rows, columns=["n", "right", "share", "low", "high"])
-
-
-def apparent(shares: Sequence[float], sensitivity: Checked, specificity: Checked) -> pd.DataFrame:
-    """What share of correct answers a judge with these errors would report, by the true share (for `for_correct`)."""
-    true = np.asarray(shares, dtype=float)
-    seen = true * sensitivity.share + (1 - true) * (1 - specificity.share)
-    return pd.DataFrame({"true": true, "reported": seen})

@@ -144,7 +144,8 @@ class Fit:
 def fit(frame: pd.DataFrame, measure: Measure, model: Model = PAPER, unparsed: Unparsed = "wrong") -> Fit:
     """Fit the linear probability model to a table of runs (`runs.Run`), answerable questions only.
 
-    Repeats are rows of their own. Raises DataError when a question or a cell has too few runs for the model, when there
+    Repeats are rows of their own; judges, chunkers and phrasings are not: fit each apart, or ParameterError
+    (`runs.unpooled`). Raises DataError when a question or a cell has too few runs for the model, when there
     are fewer than two levels of a factor or fewer than three clusters, or gold passages are wanted and missing.
     """
     data = _prepared(frame, measure, model.cluster, unparsed)
@@ -234,6 +235,7 @@ def _without_gold(frame: pd.DataFrame) -> bool:
 
 
 def _prepared(frame: pd.DataFrame, measure: Measure, cluster: str, unparsed: Unparsed) -> pd.DataFrame:
+    runs.unpooled(frame)
     if cluster == "gold" and _without_gold(frame):
         raise DataError("some run has no gold passage to cluster on", "fill the column gold, or cluster on question")
     data = pd.DataFrame(

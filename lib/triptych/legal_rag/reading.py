@@ -12,18 +12,20 @@ LEVEL = 0.05
 
 def tests(table: pd.DataFrame, phrasings: tuple[str, str]) -> list[str]:
     """What the Wald tests say, one sentence a measure and effect; where the two phrasings disagree it says so.
+    The same phrasing named twice is one.
 
     `table` has the columns measure, effect, and for each phrasing "… χ²" and "… p".
     """
     found: list[str] = []
+    names = list(dict.fromkeys(phrasings))
     for row in table.to_dict("records"):
-        shown = [float(row[f"{name} p"]) < LEVEL for name in phrasings]
-        values = " and ".join(f"{_p(float(row[f'{name} p']))} ({name})" for name in phrasings)
+        shown = [float(row[f"{name} p"]) < LEVEL for name in names]
+        values = " and ".join(f"{_p(float(row[f'{name} p']))} ({name})" for name in names)
         subject = f"{str(row['measure']).capitalize()}, {row['effect']}: {values}."
         if all(shown):
-            found.append(f"{subject} An effect in both phrasings.")
+            found.append(f"{subject} An effect{' in both phrasings' if len(names) > 1 else ''}.")
         elif any(shown):
-            found.append(f"{subject} An effect in the {phrasings[shown.index(True)]} phrasing only: not settled.")
+            found.append(f"{subject} An effect in the {names[shown.index(True)]} phrasing only: not settled.")
         else:
             found.append(f"{subject} No effect shown, which is not the same as no effect.")
     return found
@@ -105,16 +107,19 @@ def judge(
 
 
 def probes(table: pd.DataFrame, name: str) -> list[str]:
-    """What moved the verdicts of one judge that nothing should move. Columns: judge, flag, probe, share."""
+    """What moved the verdicts of one judge that nothing should move. Columns: judge, flag, probe, n, share."""
     own = table.loc[(table["judge"] == name) & table["flag"].isin(["correct", "grounded"])]
     still, found = list[str](), list[str]()
     for probe in dict.fromkeys(own["probe"]):
         part = own.loc[own["probe"] == probe]
-        if part["share"].max() > 0:
+        n = int(part["n"].max())
+        if not n:
+            found.append(f"{name}, {probe}: no verdict to compare.")
+        elif part["share"].max() > 0:
             moved = ", ".join(f"{100 * row['share']:.0f} % of {row['flag']}" for row in part.to_dict("records"))
-            found.append(f"{name}, {probe}: turned {moved}.")
+            found.append(f"{name}, {probe} ({n} answers): turned {moved}.")
         else:
-            still.append(str(probe))
+            still.append(f"{probe} ({n} answers)")
     return [*found, *([f"{name}, {', '.join(still)}: no verdict turned."] if still else [])]
 
 

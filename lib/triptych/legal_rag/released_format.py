@@ -27,11 +27,12 @@ Names = tuple[str, ...]
 class Columns:
     """Under which names each column is looked for, first match wins. Give a tuple to replace the defaults.
 
-    `retrieved` is a flag; without it, it is computed from `passages` (ids, or objects with an `id`, best first) and
-    `gold` by *equality* of ids.
+    A hit is computed from `passages` (ids, or objects with an `id`, best first) and `gold` by *equality* of ids where a
+    file holds both; the flag `retrieved`, which the released code makes by its own rule, is taken only where it does
+    not. `Columns(passages=())` takes the flag all the same.
     """
 
-    question: Names = ("question_id", "qa_id", "id", "qid", "question.id")
+    question: Names = ("question_id", "qa_id", "question.id", "qid", "id")  # a bare id may be the run's own
     retriever: Names = ("embedder", "embedding_model", "retriever", "retrieval_model")
     generator: Names = ("generator", "generative_model", "llm", "model")
     correct: Names = ("correct", "judgement.correct", "judgment.correct", "evaluation.correct", "judge.correct")
@@ -50,15 +51,20 @@ class Read:
     """The tidy table, and what the file did that a reader should know.
 
     `substring_hits` are the runs that only the released code's rule counts as retrieved: the gold id occurs *inside*
-    another passage's id, as 2.1-c1-s1 in 1.2.1-c1-s1. `unparsed` are the verdicts that were null.
+    another passage's id, as 2.1-c1-s1 in 1.2.1-c1-s1. `unparsed` are the verdicts that were null. `flag_disagrees` are
+    the runs whose flag says otherwise than the ids of all their passages; of those, the substring rule explains
+    `explained_by_substring`, the rest had another k, another gold or a fault.
     """
 
     runs: pd.DataFrame
     substring_hits: int
     unparsed: int
+    flag_disagrees: int
+    explained_by_substring: int
 
 
 _ABSENT = object()
+_NAMES = ("question", "retriever", "generator")  # never null: another name may hold them
 
 
 def substring_hit(gold: str, found: Sequence[str]) -> bool:
@@ -71,39 +77,66 @@ def read(paths: Path | Sequence[Path], columns: Columns | None = None, k: int | 
 
     `constants` fill columns of `runs.Run` that the files do not hold: `read(path, retriever="Kanon 2", …)`. `k` counts
     only the first k passages. Raises DataError that names file, line, the missing column, the names tried and the
-    fields that are there; ParameterError for a constant that is no column.
+    fields that are there, also when k is given and a line has a flag and no passages to count; ParameterError for a
+    constant that is no column.
     """
     columns = columns or Columns()
     known = {field.name for field in fields(columns)} | set(runs.Run.model_fields)
     if unknown := set(constants) - known:
         raise ParameterError(f"no column is called {', '.join(sorted(unknown))}", f"one of {', '.join(sorted(known))}")
     rows: list[dict[str, Any]] = []
-    inside = 0
+    notes: list[_Hit] = []
     for path in [paths] if isinstance(paths, Path) else paths:
         try:
-            lines = path.read_text("utf-8").splitlines()
+            lines = path.read_text("utf-8").split("\n")  # splitlines would also cut at separators inside a text
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path.name} cannot be read: {error}", "a UTF-8 file of one JSON object a line") from None
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             where = f"{path.name}, line {number}"
-            row, only_inside = _row(_object(line, where), columns, constants, k, where)
+            row, hit = _row(_object(line, where), columns, constants, k, where)
             rows.append(row)
-            inside += only_inside
+            notes.append(hit)
     table = runs.table(rows)
-    return Read(table, inside, table["verdict"].tolist().count("unparsed"))
+    return Read(
+        table,
+        substring_hits=sum(hit.only_inside for hit in notes),
+        unparsed=table["verdict"].tolist().count("unparsed"),
+        flag_disagrees=sum(hit.disagrees for hit in notes),
+        explained_by_substring=sum(hit.explained for hit in notes),
+    )
+
+
+@dataclass(frozen=True)
+class _Hit:
+    """Whether a run retrieved its gold; whether only the substring rule says so; and what the file's flag says."""
+
+    retrieved: bool | None = None
+    only_inside: bool = False
+    disagrees: bool = False
+    explained: bool = False
+
+
+def _hit(found: Sequence[str], gold: str, flag: bool | None, k: int | None) -> _Hit:
+    whole, inside = gold in found, substring_hit(gold, found)  # the flag knows nothing of k
+    first = found[:k]
+    disagrees = flag is not None and flag != whole
+    return _Hit(
+        gold in first, gold not in first and substring_hit(gold, first), disagrees, disagrees and flag == inside
+    )
 
 
 def _row(
     record: Mapping[str, Any], columns: Columns, constants: Mapping[str, Any], k: int | None, where: str
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[dict[str, Any], _Hit]:
     def value(column: str, default: Any = _ABSENT) -> Any:
         if column in constants:
             return constants[column]
         names = cast("Names", getattr(columns, column))
         for name in names:
-            if (found := _reach(record, name)) is not _ABSENT:
+            found = _reach(record, name)
+            if found is not _ABSENT and not (column in _NAMES and found in (None, "")):
                 return found
         if default is not _ABSENT:
             return default
@@ -116,15 +149,19 @@ def _row(
     gold = value("gold", None)
     correct, grounded = (_flag(value(name), name, where) for name in ("correct", "grounded"))
     judged = correct is not None and grounded is not None
-    retrieved, only_inside = None, False
+    hit = _Hit()
     if answerable:
-        retrieved = _flag(value("retrieved", None), "retrieved", where)
-        if retrieved is None:
-            found = _ids(value("passages"), where)[:k]
+        flag = _flag(value("retrieved", None), "retrieved", where)
+        found = None if "retrieved" in constants else value("passages", None)
+        if flag is not None and (gold is None or found is None):
+            if k is not None and "retrieved" not in constants:
+                raise DataError(f"{where}: a flag and no ids, so the first {k} passages cannot be told", "leave k out")
+            hit = _Hit(flag)
+        else:
+            found = _ids(value("passages"), where)
             if gold is None:
                 raise DataError(f"{where}: no gold passage to look for", 'Columns(gold=("…",)) or Columns(retrieved=…)')
-            retrieved = str(gold) in found
-            only_inside = not retrieved and substring_hit(str(gold), found)
+            hit = _hit(found, str(gold), flag, k)
     row = {
         "question": str(value("question")),
         "retriever": str(value("retriever")),
@@ -136,10 +173,10 @@ def _row(
         "verdict": "judged" if judged else "unparsed",  # half a verdict is none
         "correct": correct if judged else None,
         "grounded": grounded if judged else None,
-        "retrieved": retrieved,
+        "retrieved": hit.retrieved,
         "abstained": _flag(value("abstained", None), "abstained", where),
     }
-    return {**row, **{name: constants[name] for name in ("chunker", "phrasing") if name in constants}}, only_inside
+    return {**row, **{name: constants[name] for name in ("chunker", "phrasing") if name in constants}}, hit
 
 
 def _object(line: str, where: str) -> dict[str, Any]:

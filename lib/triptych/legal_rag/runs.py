@@ -167,7 +167,12 @@ def wide(
     arms: Sequence[str] = ("retriever", "generator"),
     unparsed: Unparsed = "wrong",
 ) -> pd.DataFrame:
-    """Questions × arms, the mean over repeats in each cell; complete, or DataError that names what is missing."""
+    """Questions × arms, the mean over repeats in each cell; complete, or DataError that names what is missing.
+
+    Of what stands in no column of `arms`, retrievers, generators and repeats are averaged; raises ParameterError as
+    `unpooled` for the rest.
+    """
+    unpooled(frame, arms)
     given = frame.assign(value=outcome(frame, measure, unparsed))
     matrix = given.pivot_table(index="question", columns=list(arms), values="value", aggfunc="mean", sort=False)
     if matrix.isna().to_numpy().any():
@@ -176,6 +181,21 @@ def wide(
             f"question {question} has no run in arm {arm}", "paired tests need every question in every arm compared"
         )
     return matrix
+
+
+def unpooled(frame: pd.DataFrame, apart: Sequence[str] = ()) -> None:
+    """Raises ParameterError for several judges, chunkers or phrasings in the table, unless `apart` names the column.
+
+    Pooled, the same question (or the very same answer, judged twice) would count as several independent ones.
+    """
+    for name in ("judge", "chunker", "phrasing"):
+        levels = list(dict.fromkeys(frame[name]))
+        if name not in apart and len(levels) > 1:
+            raise ParameterError(
+                f"the runs have {len(levels)} values of {name}: {', '.join(map(repr, levels))}; pooled, one question "
+                "would count several times",
+                f'filter the column {name}: frame[frame["{name}"] == {levels[0]!r}]',
+            )
 
 
 def binary(values: pd.DataFrame | pd.Series) -> npt.NDArray[np.int64]:

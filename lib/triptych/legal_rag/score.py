@@ -119,29 +119,6 @@ def within_budget(passages: Sequence[Passage], tokens: int) -> list[Passage]:
     return fitting
 
 
-def budget_table(
-    arms: Sequence[Arm],
-    items: Sequence[Question],
-    phrasings: Sequence[Phrasing],
-    budgets: Sequence[int],
-    rule: Rule = HALF,
-) -> pd.DataFrame:
-    """Recall of every arm and phrasing when the passages found may have so many tokens together, with Wilson intervals.
-
-    Columns: arm, phrasing, budget (tokens), hits, n, recall, low, high. Raises DataError for an unanswerable item.
-    """
-    rows: list[dict[str, object]] = []
-    for arm in arms:
-        for phrasing in phrasings:
-            ranked = [[hit.passage for hit in arm.search(item.phrased(phrasing), DEPTH)] for item in items]
-            for budget in budgets:
-                hits = sum(
-                    is_hit(item, within_budget(found, budget), rule) for item, found in zip(items, ranked, strict=True)
-                )
-                rows.append({"arm": arm.name, "phrasing": phrasing, "budget": budget, "hits": hits, "n": len(items)})
-    return _with_intervals(pd.DataFrame(rows))
-
-
 def rank_table(
     arms: Sequence[Arm],
     items: Sequence[Question],

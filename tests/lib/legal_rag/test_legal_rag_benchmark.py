@@ -69,15 +69,43 @@ def test_changed_rows_are_read_again(tmp_path: Path, own_cache: Path) -> None:
         (CORPUS, [{**QA[0], "answer": ""}], "no text or no answer"),
         ([{**row, "text": ""} for row in CORPUS], QA, "which is empty"),
         ([{"id": "1", "title": "T"}], QA, "no column 'text'"),
-        ([], QA, "corpus.jsonl"),
-        (CORPUS, [], "qa.jsonl"),
+        ([], QA, "corpus.jsonl holds no passages"),
+        (CORPUS, [], "qa.jsonl holds no questions"),
+        ([{**CORPUS[0], "id": None}, *CORPUS[1:]], QA, r"corpus\.jsonl: row 1: id is None"),
+        ([*CORPUS[:1], {"title": "T", "text": "No id."}], QA, r"corpus\.jsonl: row 2: id is None"),
+        (CORPUS, [QA[0], {**QA[0], "id": " "}], r"qa\.jsonl: row 2: id is ' '"),
+        (CORPUS, [{**QA[0], "relevant_passage_id": None}], "question 1: relevant_passage_id is None"),
+        (CORPUS, [{**QA[0], "id": True}], "id is True"),
+        (CORPUS, [{**QA[0], "id": 1.5}], "id is 1.5"),
+        (CORPUS, [{**QA[0], "question": 7}], "question 1 is 7, which is no text"),
     ],
 )
 def test_faulty_files_are_refused(
     tmp_path: Path, own_cache: Path, corpus: list[dict[str, Any]], qa: list[dict[str, Any]], message: str
 ) -> None:
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as caught:
         benchmark.read(*files(tmp_path, corpus, qa))
+    assert "HF_HUB_OFFLINE" not in str(caught.value)  # no network would help
+
+
+def test_ids_that_look_like_dates_or_have_a_decimal_point_stay_what_they_are(tmp_path: Path, own_cache: Path) -> None:
+    corpus = [{"id": name, "title": "", "text": f"Text of\u2028{name}."} for name in ("2024-01-01", "2024-02-01", "3")]
+    qa = [{**QA[0], "id": n, "relevant_passage_id": gold} for n, gold in ((1, "2024-01-01"), (2.0, 3.0))]
+    made = benchmark.read(*files(tmp_path, corpus, qa))
+    assert [passage.article for passage in made.passages] == ["2024-01-01", "2024-02-01", "3"]
+    assert [(item.id, item.gold[0].article) for item in made.questions] == [("1", "2024-01-01"), ("2", "3")]
+
+
+def test_pandas_whole_numbers_with_gaps_are_found_in_parquet(tmp_path: Path, own_cache: Path) -> None:
+    corpus, qa = tmp_path / "corpus.parquet", tmp_path / "qa.parquet"
+    pd.DataFrame({"id": [1, 2], "text": ["One rule.", "Another rule."]}).to_parquet(corpus)
+    rows = pd.DataFrame([{**QA[0], "id": number, "relevant_passage_id": gold} for number, gold in ((7, 2), (8, None))])
+    assert rows["relevant_passage_id"].dtype == float
+    rows.head(1).to_parquet(qa)
+    assert benchmark.read(corpus, qa).questions[0].gold[0].article == "2"
+    rows.to_parquet(qa)
+    with pytest.raises(DataError, match="question 8: relevant_passage_id is"):
+        benchmark.read(corpus, qa)
 
 
 def test_something_that_is_not_json_is_refused(tmp_path: Path, own_cache: Path) -> None:

@@ -346,6 +346,19 @@ def test_rates_of_correct_answers_count_an_unparsed_verdict_as_not_passed(examin
     assert (fails.right, fails.trials) == (1, 2)  # the dropped claim slipped through, the unparsed one did not
 
 
+def test_a_judge_is_calibrated_by_its_own_verdicts_or_not_at_all(examined: pd.DataFrame) -> None:
+    other = examined.assign(judge="other", correct=False)
+    both = pd.concat([examined, other], ignore_index=True)
+    found = judge_validity.calibration(both, "other", "dev")
+    assert found is not None
+    assert [(each.right, each.trials) for each in found] == [(0, 2), (2, 2)]
+    assert judge_validity.calibration(both, "scripted", "dev") == judge_validity.for_correct(examined, "dev")
+    assert judge_validity.calibration(both, "a third", "dev") is None
+    assert judge_validity.calibration(both, "other", "held-out") is None
+    only_wrong = both[~both["true_correct"].astype(bool)]
+    assert judge_validity.calibration(only_wrong, "other", "dev") is None  # nothing is known of its sensitivity
+
+
 def test_the_parts_of_the_answers_are_told_apart() -> None:
     half = perturbations.splits({item.question for item in perturbations.load()})
     second = judge_validity.answers(judge_validity.SECOND)
@@ -377,8 +390,65 @@ def test_a_printed_99_per_cent_needs_a_count_that_rounds_to_it() -> None:
     assert table.loc[table["n"] == 100, "right"].tolist() == [99]
 
 
+def test_judges_are_compared_with_one_another_answer_by_answer() -> None:
+    def rows(judge: str, objects: str, ids: str = "abcdef") -> pd.DataFrame:
+        said = [{"y": True, "n": False, "?": None}[word] for word in objects]
+        outcome = ["unparsed" if word is None else "judged" for word in said]
+        return pd.DataFrame({"id": list(ids), "split": "dev", "judge": judge, "objects": said, "outcome": outcome})
+
+    first, second, third = rows("one", "yyynnn"), rows("two", "nnnyyy", "fedcba"), rows("three", "yynnn?")
+    found = judge_validity.agreement_between(pd.concat([first, second, third], ignore_index=True))
+    by = found.set_index(["judges", "name"])
+    assert set(found["judges"]) == {"one / two", "one / three", "two / three", "one / two / three"}
+    assert by.loc[("one / two", "Cohen κ"), "value"] == pytest.approx(1)  # alike answer by answer, in another order
+    assert by.loc[("one / three", "Cohen κ"), "value"] == pytest.approx((0.8 - 0.48) / (1 - 0.48))  # unread left out
+    assert by.loc[("one / three", "Gwet AC1"), "agree"] == pytest.approx(4 / 5)
+    assert ("one / two / three", "Cohen κ") not in by.index  # κ is for two
+    mute = judge_validity.agreement_between(pd.concat([first, rows("mute", "??????")], ignore_index=True))
+    assert mute["name"].tolist() == ["fewer than two items have two verdicts"]
+    assert mute["value"].isna().all()
+    assert judge_validity.agreement_between(first).empty
+    with pytest.raises(ParameterError, match="not judged the same dev answers"):
+        judge_validity.agreement_between(pd.concat([first, second.iloc[1:]]))
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_shuffle_keeps_the_passages_and_says_the_same_again(seed: int) -> None:
+    many = replace(case(RIGHT), passages=tuple("abcdef"))
+    shuffled = judge_probes.shuffled_passages(seed)(many)
+    assert sorted(shuffled.passages) == sorted(many.passages)
+    assert shuffled.passages != many.passages
+    assert replace(shuffled, passages=many.passages) == many  # nothing else was touched
+    assert judge_probes.shuffled_passages(seed)(many) == shuffled
+    assert judge_probes.shuffled_passages(seed + 1)(many) != shuffled
+
+
+def test_only_answers_that_a_probe_changes_count() -> None:
+    asked: list[int] = []
+
+    class Counting(Scripted):
+        def judge(self, cases: Sequence[Case]) -> list[Verdict]:
+            asked.append(len(cases))
+            return [Verdict("counting", one.passages[:1] == ("a",), True, False) for one in cases]
+
+    sample = [replace(case(RIGHT), passages=tuple(names)) for names in ("ab", "ba", "a", "", "aa")]
+    sample.append(replace(case(RIGHT), text="", passages=("a", "b")))
+    table = judge_probes.probe(Counting([]), sample).set_index(["probe", "flag"])
+    turned = table.loc[("passages reversed", "correct")]
+    assert (turned["n"], turned["unchanged"], turned["to_worse"], turned["to_better"]) == (3, 3, 2, 1)
+    assert turned["share"] == 1
+    assert turned["low"] == pytest.approx(0.025 ** (1 / 3))  # exact, of three
+    assert table.loc[("answer repeated", "correct"), "n"] == 5  # an empty answer cannot be repeated
+    assert table.loc[("answer padded", "correct"), "n"] == 6
+    assert asked[:2] == [6, 3]
+    alone = judge_probes.probe(Counting([]), sample[2:4], {"order": judge_probes.reversed_passages})
+    assert alone["n"].eq(0).all()
+    assert alone["share"].isna().all()
+
+
 def test_probes_count_the_verdicts_that_moved(judge: RubricJudge) -> None:
-    sample = [case(RIGHT), case(RIGHT.replace("24", "48"))]
+    shown = (LAW[: LAW.index("The keeper shall not")], LAW[LAW.index("The keeper shall not") :])
+    sample = [replace(case(text), passages=shown) for text in (RIGHT, RIGHT.replace("24", "48"))]
 
     class Vain(Scripted):
         """Likes long answers."""
@@ -390,9 +460,11 @@ def test_probes_count_the_verdicts_that_moved(judge: RubricJudge) -> None:
     assert table.loc[("answer padded", "correct"), "to_better"] == 2
     assert table.loc[("passages reversed", "correct"), "share"] == 0
     steady = judge_probes.probe(judge, sample)
-    assert (steady.loc[steady["probe"].str.startswith("passages"), "share"] == 0).all()
+    order = steady.set_index("probe").loc["passages reversed"]
+    assert (order["share"] == 0).all()
+    assert (order["n"] == 2).all()
     unread = judge_probes.probe(Scripted([(None, None), (True, True)]), sample)
-    assert set(unread["unread"]) == {1}
+    assert set(unread.loc[unread["probe"] != "passages shuffled", "unread"]) == {1}  # a shuffle may change nothing
 
 
 def test_cases_of_the_set_are_shown_their_gold_spans() -> None:

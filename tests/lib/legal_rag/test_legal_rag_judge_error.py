@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import beta
+from scipy.stats import beta, norm
 
 from triptych.errors import DataError, ParameterError
 from triptych.legal_rag import agreement, judge_error
@@ -194,3 +195,66 @@ def test_a_perfect_well_checked_judge_changes_nothing():
     found = judge_error.headline(a, b, Checked(10**7, 10**7), Checked(10**7, 10**7))
     assert found.corrected.value == found.judged.value == pytest.approx(0.1)
     assert found.corrected.low == pytest.approx(found.judged.low, abs=1e-5)
+
+
+def correlated_arms(random: np.random.Generator, shares: list[float], n: int) -> np.ndarray:
+    """Outcomes (n × arms) of these expected shares; the questions' ease is shared by the arms."""
+    latent = random.normal(size=(n, 1)) + random.normal(size=(n, len(shares)))
+    return (latent / math.sqrt(2) < norm.ppf(shares)).astype(float)
+
+
+def test_the_largest_of_ten_equal_arms_is_not_taken_for_a_difference():
+    """Ten arms without any difference: the best minus the worst is picked from the data, and its interval holds 0."""
+    random, draws, misses, naive = np.random.default_rng(7), 250, 0, 0
+    sure = Checked(10**7, 10**7)
+    for seed in range(draws):
+        arms = pd.DataFrame(correlated_arms(random, [0.3] * 10, 88))
+        largest = judge_error.pairwise(arms, draws=1000, seed=seed).iloc[0]
+        misses += not largest["low"] <= 0 <= largest["high"]
+        best, worst = arms.mean().idxmax(), arms.mean().idxmin()
+        assert largest["value"] == pytest.approx(arms[best].mean() - arms[worst].mean())
+        alone = judge_error.headline(arms[best], arms[worst], sure, sure, draws=400, seed=seed).judged
+        naive += not alone.low <= 0 <= alone.high
+    assert misses / draws < 0.05 + 4 * math.sqrt(0.95 * 0.05 / draws)
+    assert misses > 0  # not by being endlessly wide
+    assert naive / draws > 0.4  # what an interval for one named pair does with the largest of forty-five
+
+
+def test_pairs_cover_true_differences_seen_through_a_judge():
+    random, draws, covered, widths = np.random.default_rng(8), 200, 0, []
+    truth = pd.Series({"a": 0.9, "b": 0.7, "c": 0.6})
+    for seed in range(draws):
+        right = correlated_arms(random, truth.tolist(), 150) > 0
+        judged = np.where(right, random.random(right.shape) < 0.9, random.random(right.shape) < 0.2).astype(float)
+        checked = binomial(random, 150, 0.9), binomial(random, 150, 0.8)
+        found = judge_error.pairwise(pd.DataFrame(judged, columns=truth.index), checked, draws=1000, seed=seed)
+        wanted = found["first"].map(truth) - found["second"].map(truth)
+        covered += ((found["corrected_low"] <= wanted) & (wanted <= found["corrected_high"])).all()
+        widths.append((found["corrected_high"] - found["corrected_low"]).mean() / (found["high"] - found["low"]).mean())
+    assert abs(covered / draws - 0.95) < 4 * math.sqrt(0.95 * 0.05 / draws)
+    assert np.mean(widths) > 1 / 0.7 * 0.95  # divided by se + sp − 1, and no narrower for it
+
+
+def test_pairs_without_a_calibration_are_not_corrected():
+    matrix = pd.DataFrame({"a": [1.0, 1, 1, 0], "b": [0.0, 1, 0, 0], "c": [1.0, 1, 1, 0]})
+    found = judge_error.pairwise(matrix)
+    assert found[["corrected", "corrected_low", "corrected_high"]].isna().all(axis=None)
+    assert (found["first"][0], found["second"][0], found["value"][0]) == ("a", "b", 0.5)
+    same = found[(found["first"] == "a") & (found["second"] == "c")].iloc[0]
+    assert same["value"] == 0
+    assert same["low"] < 0 < same["high"]  # four questions without a discordance prove nothing
+    doubtful = judge_error.pairwise(matrix, (Checked(6, 10), Checked(6, 10)))
+    assert doubtful["corrected_low"].eq(-1).all()
+    assert doubtful["corrected_high"].eq(1).all()
+    with pytest.raises(ParameterError, match="two or more arms"):
+        judge_error.pairwise(matrix[["a"]])
+
+
+def test_a_judge_checked_on_more_answers_leaves_less_doubt():
+    arms = pd.DataFrame(correlated_arms(np.random.default_rng(9), [0.8, 0.5, 0.4], 90), columns=["a", "b", "c"])
+    found = [judge_error.pairwise(arms, (Checked(9 * n, 10 * n), Checked(8 * n, 10 * n))) for n in (3, 10, 1000)]
+    assert [table["corrected"].tolist() for table in found] == [pytest.approx((found[0]["value"] / 0.7).tolist())] * 3
+    few, more, many = (table["corrected_high"][0] - table["corrected_low"][0] for table in found)
+    assert few > more > many
+    plain = found[2]["high"][0] - found[2]["low"][0]
+    assert many == pytest.approx(plain / 0.7, rel=0.01)  # all that is left is the division

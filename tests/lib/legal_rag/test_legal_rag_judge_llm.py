@@ -176,8 +176,30 @@ def test_verdicts_paid_for_before_a_failure_are_kept(server: Server, tmp_path: P
     assert (judge.live, judge.replayed) == (1, 1)
 
 
-def test_nobody_judges_its_own_answers_unless_told_to(server: Server) -> None:
-    own = Case(QUESTION, "The office.", author="judge-x")
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("gpt-5.2-2026-01-01", "gpt-5.2", True),
+        ("openai/gpt-5.2", "GPT-5.2-20260101", True),
+        ("models/gemini-2.5-pro-preview-05-06", "gemini-2.5-pro-preview", True),
+        ("claude@20260101", "vertex/claude-latest", True),
+        ("gpt-4-0613", "gpt-4", True),
+        ("smollm2-135m@0a1b2c3d4e5f", "smollm2-135m", True),
+        ("gpt-5.2-pro", "gpt-5.2", False),
+        ("gpt-5", "gpt-5.2", False),
+        ("llama-3-8b", "llama-3-70b", False),
+        ("", "", False),
+        ("2026-01-01", "", False),
+    ],
+)
+def test_one_model_under_two_names(one: str, other: str, same: bool) -> None:
+    assert judge_llm.same_model(one, other) is same
+    assert judge_llm.same_model(other, one) is same
+
+
+@pytest.mark.parametrize("author", ["judge-x", "provider/judge-x-2026-01-01"])
+def test_nobody_judges_its_own_answers_unless_told_to(server: Server, author: str) -> None:
+    own = Case(QUESTION, "The office.", author=author)
     with pytest.raises(ParameterError, match="its own answers"):
         LanguageModelJudge(server.client()).judge([CASE, own])
     assert server.requests == []

@@ -196,3 +196,15 @@ def test_what_cannot_be_fitted_says_why():
         lpm.fit(frame.assign(gold=None), "correct", Model(cluster="gold"))
     assert "clustered on gold passage" not in set(lpm.variants(frame.assign(gold=None), "correct")["variant"])
     assert set(lpm.variants(frame, "correct")["variant"]) == set(lpm.VARIANTS)
+
+
+@pytest.mark.parametrize("name", ["judge", "chunker", "phrasing"])
+def test_the_same_runs_under_a_second_name_are_refused(name: str):
+    """Entered twice, they would shrink the standard errors of the dummies' model and prove nothing more."""
+    frame = factorial(correlated(40, [0.9, 0.8, 0.7, 0.75, 0.7, 0.6], seed=9), **{name: "first"})
+    twice = pd.concat([frame, frame.assign(**{name: "second"})], ignore_index=True)
+    for fit in (lpm.fit, lpm.gee, lpm.variants):
+        with pytest.raises(ParameterError, match=f"2 values of {name}"):
+            fit(twice, "correct")
+    kept = twice[twice[name] == "second"].reset_index(drop=True)
+    assert lpm.fit(kept, "correct").wald().equals(lpm.fit(frame, "correct").wald())

@@ -70,7 +70,7 @@ def good(eu_law: Corpus) -> Question:
     gold = span_of(eu_law, "gdpr/33", "The processor shall notify the controller without undue delay")
     end = gold.end
     support = Span(article="gdpr/33", start=end - len("without undue delay"), end=end, quote="without undue delay")
-    claim = Claim(text="At once.", support=(support,))
+    claim = Claim(text="Without undue delay.", support=(support,))
     return Question(
         id="x-1",
         distant="Our payroll bureau spotted the leak on Friday. May it sleep on it before ringing us?",
@@ -122,6 +122,30 @@ def test_claims_need_support_inside_the_gold(good: Question, eu_law: Corpus) -> 
     for message, claims in cases.items():
         found = validate.problems([good.model_copy(update={"claims": claims})], eu_law)
         assert any(message in complaint for complaint in found), (message, found)
+
+
+def test_a_claim_about_something_else_than_its_support_is_refused(good: Question, eu_law: Corpus) -> None:
+    for text in ("Bananas are yellow and grow on tall plants.", "5 %", "!"):
+        claims = (good.claims[0].model_copy(update={"text": text}),)
+        (found,) = validate.problems([good.model_copy(update={"claims": claims})], eu_law)
+        assert "claim 1 shares 0.00 of its content stems with its support" in found
+    known = next(item for item in ITEMS if item.id == "eu-091")  # its second support is a cross-reference
+    bananas = known.claims[1].model_copy(update={"text": "Bananas are yellow."})
+    claims = (known.claims[0], bananas, *known.claims[2:])
+    (found,) = validate.problems([known.model_copy(update={"claims": claims})], eu_law)
+    assert found.startswith("eu-091: claim 2 shares 0.00")
+
+
+def test_most_claims_with_another_items_support_are_refused() -> None:
+    """What the check can see: of claims set beside the words that another item's first claim rests on, most fall."""
+    firsts = [(item, item.claims[0]) for item in ITEMS if item.claims]
+    strange = [
+        claim.model_copy(update={"support": firsts[(place + 7) % len(firsts)][1].support})
+        for place, (_, claim) in enumerate(firsts)
+    ]
+    own = [(firsts[(place + 7) % len(firsts)][0], claim) for place, claim in enumerate(strange)]
+    low = [validate._supported(claim, item) < validate.MIN_SUPPORT for item, claim in own]
+    assert sum(low) / len(low) > 0.6
 
 
 def test_a_gold_span_without_a_claim_is_refused(good: Question, eu_law: Corpus) -> None:

@@ -25,6 +25,16 @@ def test_wald_tests_are_told_for_both_phrasings(plain: float, distant: float, sa
 
 
 @pytest.mark.parametrize(
+    ("p", "said"),
+    [(0.01, "An effect."), (0.3, "No effect shown, which is not the same as no effect.")],
+)
+def test_one_phrasing_is_not_told_twice(p: float, said: str) -> None:
+    table = pd.DataFrame([{"measure": "correct", "effect": "retriever", "distant p": p}])
+    (sentence,) = reading.tests(table, ("distant", "distant"))
+    assert sentence == f"Correct, retriever: p = {p:.3f} (distant). {said}"
+
+
+@pytest.mark.parametrize(
     ("values", "said"),
     [
         ([0.1, 0.2], "none of them finds it"),
@@ -96,19 +106,21 @@ def test_a_judge_is_told_against_its_bars_and_beside_the_others() -> None:
 
 def test_what_moved_a_judge_is_told() -> None:
     rows = [
-        {"judge": judge, "flag": flag, "probe": probe, "share": share}
-        for judge, flag, probe, share in (
-            ("ours", "correct", "shuffled", 0.0),
-            ("ours", "grounded", "shuffled", 0.0),
-            ("ours", "correct", "padded", 0.042),
-            ("ours", "grounded", "padded", 0.35),
-            ("ours", "abstained", "shuffled", 0.5),
-            ("other", "grounded", "shuffled", 0.5),
+        {"judge": judge, "flag": flag, "probe": probe, "share": share, "n": n}
+        for judge, flag, probe, share, n in (
+            ("ours", "correct", "shuffled", 0.0, 29),
+            ("ours", "grounded", "shuffled", 0.0, 29),
+            ("ours", "correct", "padded", 0.042, 120),
+            ("ours", "grounded", "padded", 0.35, 120),
+            ("ours", "correct", "reversed", float("nan"), 0),
+            ("ours", "abstained", "shuffled", 0.5, 29),
+            ("other", "grounded", "shuffled", 0.5, 29),
         )
     ]
     assert reading.probes(pd.DataFrame(rows), "ours") == [
-        "ours, padded: turned 4 % of correct, 35 % of grounded.",
-        "ours, shuffled: no verdict turned.",
+        "ours, padded (120 answers): turned 4 % of correct, 35 % of grounded.",
+        "ours, reversed: no verdict to compare.",
+        "ours, shuffled (29 answers): no verdict turned.",
     ]
 
 

@@ -128,6 +128,20 @@ def test_invented_runs_are_what_they_say():
     assert known.groupby(["question", "retriever", "phrasing"])["retrieved"].nunique().eq(1).all()
 
 
+@pytest.mark.parametrize("name", ["judge", "chunker", "phrasing"])
+def test_runs_entered_again_under_another_name_are_not_pooled(name: str):
+    rows = [row(q, r, g) for q in "abcd" for r in ("alpha", "beta") for g in ("one", "two")]
+    once = runs.table({**each, name: "first"} for each in rows)
+    twice = runs.table({**each, name: level} for each in rows for level in ("first", "second"))
+    assert runs.wide(once, "correct").shape == (4, 4)
+    with pytest.raises(ParameterError, match=f"2 values of {name}: 'first', 'second'") as caught:
+        runs.wide(twice, "correct")
+    assert f"frame[\"{name}\"] == 'first'" in str(caught.value.hint)
+    assert runs.wide(twice, "correct", [name, "retriever", "generator"]).shape == (4, 8)
+    kept = twice[twice[name] == "first"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(runs.wide(kept, "correct"), runs.wide(once, "correct"))
+
+
 # --- released_format --------------------------------------------------------------------------------------------------
 
 RECORD = {
@@ -160,6 +174,45 @@ def test_k_cuts_the_passages_and_numbers_match_strings(tmp_path: Path):
     record = {**RECORD, "relevant_passage_id": 4}
     assert released_format.read(written(tmp_path, record)).runs["retrieved"].tolist() == [True]
     assert released_format.read(written(tmp_path, record), k=1).runs["retrieved"].tolist() == [False]
+
+
+def test_ids_are_believed_before_a_flag_and_disagreement_is_told(tmp_path: Path):
+    """The released code's flag goes by substring; another one is simply wrong, a third agrees."""
+    flags = [
+        {**RECORD, "question_id": 1, "retrieval_accurate": True},  # 2.1-c1-s1 inside 1.2.1-c1-s1
+        {**RECORD, "question_id": 2, "hit": True, "retrieved_passages": ["4", "5"]},
+        {**RECORD, "question_id": 3, "hit": True, "retrieved_passages": ["4", "2.1-c1-s1"]},
+        {**RECORD, "question_id": 4, "hit": False, "retrieved_passages": ["4", "2.1-c1-s1"]},
+    ]
+    found = released_format.read(written(tmp_path, *flags))
+    assert found.runs["retrieved"].tolist() == [False, False, True, True]
+    assert (found.substring_hits, found.flag_disagrees, found.explained_by_substring) == (1, 3, 1)
+    first = released_format.read(written(tmp_path, *flags), k=1)
+    assert first.runs["retrieved"].tolist() == [False, False, False, False]
+    assert first.flag_disagrees == 3  # k is ours, not the flag's
+    believed = released_format.read(written(tmp_path, *flags), Columns(passages=()))
+    assert believed.runs["retrieved"].tolist() == [True, True, True, False]
+    assert released_format.read(written(tmp_path, *flags), retrieved=True).runs["retrieved"].all()
+
+
+def test_a_flag_alone_cannot_be_cut_at_k(tmp_path: Path):
+    record = {name: value for name, value in RECORD.items() if name != "retrieved_passages"} | {"hit": True}
+    assert released_format.read(written(tmp_path, record)).runs["retrieved"].tolist() == [True]
+    with pytest.raises(DataError, match=r"line 1: a flag and no ids, so the first 3"):
+        released_format.read(written(tmp_path, record), k=3)
+
+
+def test_the_id_of_a_run_is_not_taken_for_the_question(tmp_path: Path):
+    record = {name: value for name, value in RECORD.items() if name != "question_id"}
+    nested = {**record, "id": "run-17", "question": {"id": "q9"}}
+    plain = {**record, "id": "q10", "question": "Who?"}
+    blank = {**record, "id": "q11", "question_id": None}
+    found = released_format.read(written(tmp_path, nested, plain, blank))
+    assert found.runs["question"].tolist() == ["q9", "q10", "q11"]
+    with pytest.raises(DataError, match="no question under"):
+        released_format.read(written(tmp_path, {**record, "question": None}))
+    with pytest.raises(DataError, match="no generator under"):
+        released_format.read(written(tmp_path, {**RECORD, "generator": None}))
 
 
 def test_other_names_and_constants(tmp_path: Path):
