@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from triptych.errors import ModelError
 from triptych.llm.messages import Answer, Client, Message, Unanswered
@@ -14,8 +14,8 @@ from triptych.llm.messages import Answer, Client, Message, Unanswered
 class Price(BaseModel):
     """Money per million tokens, in a currency of the user's choice."""
 
-    prompt: float
-    completion: float
+    prompt: float = Field(ge=0, allow_inf_nan=False)
+    completion: float = Field(ge=0, allow_inf_nan=False)
 
 
 class Usage(BaseModel):
