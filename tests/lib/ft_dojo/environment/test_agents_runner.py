@@ -267,22 +267,19 @@ def test_a_lost_process_loses_nothing_and_a_job_that_always_kills_its_own_gets_a
 
 
 @pytest.mark.slow
-def test_a_dask_worker_that_is_really_killed_loses_nothing_and_one_that_always_is_gets_a_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dask_worker_that_is_really_killed_hands_its_job_on_and_is_given_up_in_the_end(tmp_path: Path) -> None:
     from dask import config
     from distributed import LocalCluster
 
-    wanted = [looking(tmp_path, "die"), looking(tmp_path, "die always"), looking(tmp_path, "go")]
     with (
-        config.set({"distributed.scheduler.allowed-failures": runner.LOST - 1}),
+        config.set({"distributed.scheduler.allowed-failures": 1}),  # each worker imports torch: no more than it needs
         LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
     ):
-        rows = runner.sweep(wanted, folder=tmp_path / "runs", scheduler=cluster.scheduler_address)
-    assert list(rows["ended"]) == ["stopped", "lost", "stopped"]
-    assert times(tmp_path, "die") == 2 and rows.iloc[0]["actions"] == 2, "it went on where it was killed"
-    assert times(tmp_path, "die always") == runner.LOST and "workers were lost" in rows.iloc[1]["reason"]
-    assert rows.iloc[1]["seconds"] > 0, "what was spent before is in the journal"
+        job = looking(tmp_path, "die always")
+        rows = runner.sweep([job], folder=tmp_path / "runs", scheduler=cluster.scheduler_address)
+    assert list(rows["ended"]) == ["lost"] and "workers were lost" in rows.iloc[0]["reason"]
+    assert times(tmp_path, "die always") == 2, "another worker was given it"
+    assert rows.iloc[0]["actions"] == 1 and rows.iloc[0]["seconds"] > 0, "and went on from the journal"
 
 
 def test_a_dask_scheduler_plays_and_a_lost_worker_gets_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
