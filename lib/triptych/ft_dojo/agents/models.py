@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from triptych import paths
 from triptych.errors import LimitError, ModelError, ParameterError
-from triptych.ft_dojo.agents import scripts
+from triptych.ft_dojo import trajectory
+from triptych.ft_dojo.agents import hypotheses, scripts
 from triptych.ft_dojo.agents.desk import Desk
 from triptych.ft_dojo.agents.paid import PaidClient
 from triptych.ft_dojo.agents.plan import Hypothesis, Plan, Situation, Verdict
@@ -191,16 +192,28 @@ def _told(situation: Situation) -> str:
         look.instruction,
         "Some public rows:\n" + "\n".join(look.rows[:12]),
         f"Cleaning steps and the rows (of {look.total}) that each would change: {json.dumps(dict(look.changed))}",
-        f"The base model scores {look.base_score:.2f} on {look.n} items of val.",
+        f"The base model scores {_with_interval(look.base_score, look.n)} on {look.n} items of val.",
     ]
     if best is not None:
         parts.append(f"The best plan so far: {best.summary}; steps {', '.join(best.plan.steps)}; {best.reason}")
         if best.curve is not None:
             parts.append(f"Its loss curve: {best.curve.model_dump_json()}")
         parts += [f"Wrong items: {cluster.count} × {cluster.what} ({cluster.example})" for cluster in best.clusters]
-    parts += [sibling.summary for sibling in situation.siblings]
+    for sibling, came in zip(situation.siblings, hypotheses.of_siblings(situation), strict=True):
+        about = sibling.summary
+        if came is not None:
+            falsifier = sibling.plan.hypothesis.falsifier
+            score = f"val {_with_interval(sibling.mean, look.n)}; " if sibling.runs else ""
+            about += f"; {score}its hypothesis (wrong if {falsifier}) was {came}"
+        parts.append(about)
     parts.append(f"Left: {situation.left.model_dump_json()}")
     return "\n".join(parts)
+
+
+def _with_interval(score: float, n: int) -> str:
+    """A score with what the luck of n items leaves open."""
+    low, high = trajectory.interval(score, n)
+    return f"{score:.2f} (95 % interval {low:.2f} to {high:.2f})"
 
 
 def _json_in(text: str) -> str:
