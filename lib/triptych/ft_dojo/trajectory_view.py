@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from triptych.figures import COLOURS
+from triptych.ft_dojo.agents import hypotheses
 from triptych.ft_dojo.trajectory import DataDiff, Step, Trajectory
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def html(trajectory: Trajectory) -> str:
         trajectory=trajectory,
         pictures=[(name, _embedded(figure)) for name, figure in sections],
         left=_left(trajectory),
-        steps=[_detail(step) for step in trajectory.steps],
+        steps=[_detail(step) for step in hypotheses.told(trajectory.steps)],
         diffs=[(before, after, diff.summary, _rows(diff)) for before, after, diff in trajectory.diffs()],
         wrong=trajectory.wrong()[-10:],
     )
@@ -133,9 +134,10 @@ def widget(trajectory: Trajectory) -> ipywidgets.Widget:
         value=1, min=1, max=max(len(trajectory.steps), 1), description="step", continuous_update=False
     )
     pane: Any = widgets.HTML()
+    steps = hypotheses.told(trajectory.steps)
 
     def update(_: object = None) -> None:
-        pane.value = step_html(trajectory.steps[slider.value - 1]) if trajectory.steps else "nothing was done"
+        pane.value = step_html(steps[slider.value - 1]) if steps else "nothing was done"
 
     slider.observe(update, "value")
     update()

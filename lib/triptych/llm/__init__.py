@@ -10,12 +10,12 @@ Nothing is loaded and no key is looked for before the first question that no cac
 
 from triptych.llm.cache import Cached
 from triptych.llm.clients import InProcess, OpenAICompatible
-from triptych.llm.messages import Answer, Client, Message, TooLong, system, user
+from triptych.llm.messages import Answer, Client, Message, TooLong, Unanswered, system, user
 from triptych.llm.meter import Metered, Price, Usage
 from triptych.llm.replay import Recorder, Replay, Taken
 from triptych.llm.structured import Parsed, parse
 
 __all__ = [
     "Answer", "Cached", "Client", "InProcess", "Message", "Metered", "OpenAICompatible", "Parsed", "Price", "Recorder",
-    "Replay", "Taken", "TooLong", "Usage", "parse", "system", "user",
+    "Replay", "Taken", "TooLong", "Unanswered", "Usage", "parse", "system", "user",
 ]  # fmt: skip

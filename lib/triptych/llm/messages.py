@@ -21,7 +21,8 @@ class Message(BaseModel):
 class Answer(BaseModel):
     """What a model said; `text` is empty when it said nothing.
 
-    Token counts are None when the server gave none; `seconds` is the time of the live call.
+    Token counts are None when the server gave none; `seconds` is the time of the live call. `lost` requests were sent
+    for it before and brought nothing: they may have been charged, and nobody said how much.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,9 +32,21 @@ class Answer(BaseModel):
     completion_tokens: int | None = None
     seconds: float
     replayed: bool = False
+    lost: int = 0
 
 
-class TooLong(ModelError):
+class Unanswered(ModelError):
+    """A question was put and brought no answer.
+
+    `lost` requests may have been charged, nobody said how much. `used` is what a reply without an answer said of
+    itself: tokens of the prompt and of the completion.
+    """
+
+    lost: int = 0
+    used: tuple[int, int] = (0, 0)
+
+
+class TooLong(Unanswered):
     """The conversation does not fit the model: an outcome of an experiment rather than a failure of it."""
 
 

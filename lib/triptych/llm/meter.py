@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from triptych.errors import ModelError
-from triptych.llm.messages import Answer, Client, Message
+from triptych.llm.messages import Answer, Client, Message, Unanswered
 
 
 class Price(BaseModel):
     """Money per million tokens, in a currency of the user's choice."""
 
-    prompt: float
-    completion: float
+    prompt: float = Field(ge=0, allow_inf_nan=False)
+    completion: float = Field(ge=0, allow_inf_nan=False)
 
 
 class Usage(BaseModel):
@@ -25,7 +25,7 @@ class Usage(BaseModel):
     live: int = 0
     replayed: int = 0
     failed: int = 0
-    uncounted: int = 0  # live calls whose server gave no token counts: tokens and money are then lower bounds
+    uncounted: int = 0  # requests of which no server said the tokens: tokens and money are then lower bounds
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
@@ -44,10 +44,13 @@ class Metered:
     def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
         try:
             answer = self.client.ask(messages, **parameters)
-        except ModelError:
+        except ModelError as error:
             with self._lock:
                 self.usage.calls += 1
                 self.usage.failed += 1
+                if isinstance(error, Unanswered):
+                    self.usage.uncounted += error.lost
+                    self._pay(*error.used)
             raise
         with self._lock:
             self._count(answer)
@@ -61,8 +64,11 @@ class Metered:
             return
         used.live += 1
         used.seconds += answer.seconds
-        used.uncounted += answer.prompt_tokens is None or answer.completion_tokens is None
-        prompt, completion = answer.prompt_tokens or 0, answer.completion_tokens or 0
+        used.uncounted += answer.lost + (answer.prompt_tokens is None or answer.completion_tokens is None)
+        self._pay(answer.prompt_tokens or 0, answer.completion_tokens or 0)
+
+    def _pay(self, prompt: int, completion: int) -> None:
+        used = self.usage
         used.prompt_tokens += prompt
         used.completion_tokens += completion
         if self.price and used.money is not None:

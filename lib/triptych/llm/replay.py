@@ -46,7 +46,8 @@ class Recorder:
         except TooLong as error:
             self._taken.setdefault(name, Taken(key=name, model=self.model, text="", error=error.message))
             raise
-        self._taken.setdefault(name, Taken(key=name, model=self.model, **answer.model_dump(exclude={"replayed"})))
+        row = answer.model_dump(exclude={"replayed", "lost"})
+        self._taken.setdefault(name, Taken(key=name, model=self.model, **row))
         return answer
 
 

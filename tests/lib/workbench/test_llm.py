@@ -29,6 +29,7 @@ from triptych.llm import (
     OpenAICompatible,
     Price,
     TooLong,
+    Unanswered,
     parse,
     system,
     user,
@@ -57,6 +58,7 @@ def refusal(status: int, message: str = "no", **headers: str) -> tuple[int, dict
 
 HANG_UP = "hang up"
 SILENCE = "silence"
+DRIP, DRIP_HEAD = "a byte of the body now and then", "a byte of the head now and then"
 
 
 class Server:
@@ -79,6 +81,13 @@ class Server:
                     self.connection.close()
                 elif reply == SILENCE:
                     outer.over.wait(30)
+                elif reply in (DRIP, DRIP_HEAD):
+                    head = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"
+                    self.wfile.write(head if reply == DRIP else head[:20])
+                    for _ in range(300):  # 30 s
+                        if outer.over.wait(0.1):
+                            break
+                        self.wfile.write(b"x")
                 else:
                     status, headers, content = reply
                     self.send_response(status)
@@ -230,6 +239,143 @@ def test_silence_ends_in_time(server: Server) -> None:
         server.client(timeout=0.2, retries=1).ask([user("u")])
     assert len(server.requests) == 2
     assert "0.2 s, 2 times" in str(caught.value)
+
+
+@pytest.mark.parametrize("drip", [DRIP, DRIP_HEAD], ids=["body", "head"])
+def test_a_server_that_drips_is_not_waited_for_and_leaves_no_thread(server: Server, drip: str) -> None:
+    server.script = [drip]
+    client, caught = server.client(timeout=0.35, retries=1), list[Unanswered]()
+
+    def ask() -> None:
+        try:
+            client.ask([user("u")])
+        except Unanswered as error:
+            caught.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(15)  # without a deadline it takes a minute
+    assert caught and caught[0].lost == len(server.requests) == 2
+    for _ in range(100):
+        left = [thread for thread in threading.enumerate() if thread.name == "a question to a model"]
+        if not left:
+            break
+        time.sleep(0.05)
+    assert not left
+    server.script = [completion("ok")]
+    assert client.ask([user("u")]).text == "ok", "the client goes on"
+
+
+def unsupported(said: str, **more: str) -> tuple[int, dict[str, str], bytes]:
+    return 400, {}, json.dumps({"error": {"message": said, **more}}).encode()
+
+
+NO_LIMIT = unsupported(
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    code="unsupported_parameter", param="max_tokens",
+)  # fmt: skip
+NO_TEMPERATURE = unsupported(
+    "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
+    code="unsupported_value", param="temperature",
+)  # fmt: skip
+
+
+def test_a_parameter_that_a_model_does_not_support_goes_by_its_other_name_or_not_at_all(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script = [NO_LIMIT, NO_TEMPERATURE, completion("one"), completion("two")]
+    client = Cached(server.client(), tmp_path / "answers.jsonl", remake="…")
+    assert client.ask([user("u")], max_tokens=9, temperature=0).text == "one"
+    sent = [{name: request.get(name) for name in ("max_tokens", "max_completion_tokens", "temperature")}
+            for request in server.requests]  # fmt: skip
+    assert [tuple(each.values()) for each in sent] == [(9, None, 0), (None, 9, 0), (None, 9, None)]
+    assert "max_completion_tokens instead" in caplog.text and "asked without" in caplog.text
+    caplog.clear()
+    assert client.ask([user("v")], max_tokens=7, temperature=0).text == "two"
+    assert server.requests[3]["max_completion_tokens"] == 7 and len(server.requests) == 4, "it was remembered"
+    assert not {"max_tokens", "temperature"} & server.requests[3].keys() and not caplog.text
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert rows[0]["key"] == key("model-x", [user("u")], {"max_tokens": 9, "temperature": 0}), "as it was asked"
+
+
+@pytest.mark.parametrize(
+    ("reply", "requests"),
+    [
+        (NO_LIMIT, 2),  # it refuses the other name with the same words: it is said once, and the limit stays
+        (unsupported("Unsupported parameter: 'tools'"), 1),
+        (unsupported("max_tokens is too large: 900000. This model supports at most 16384 completion tokens"), 1),
+        (unsupported("maximum context length exceeded; not supported with max_tokens of 9"), 1),
+        (unsupported("temperature must be at least 0"), 1),
+    ],
+    ids=["limit", "not-ours", "too-large", "too-long", "value"],
+)
+def test_any_other_refusal_stays_one(server: Server, reply: Any, requests: int) -> None:
+    server.script = [reply]
+    client = server.client()
+    with pytest.raises(Unanswered, match=r"max_tokens|tools|temperature") as caught:
+        client.ask([user("u")], max_tokens=9, temperature=0)
+    assert len(server.requests) == requests and caught.value.lost == 0, "who refuses charges nothing"
+    server.script = [completion("ok")]
+    client.ask([user("u")], max_tokens=9)
+    assert server.requests[-1]["max_tokens"] == 9, "what did not help is not remembered"
+
+
+def test_servers_that_name_the_parameter_only_in_words(server: Server) -> None:
+    server.script = [unsupported("unknown field: response_format"), completion(GOOD)]
+    assert parse(server.client(), Verdict, [user("u")], max_tokens=9).value
+    assert "response_format" not in server.requests[1] and server.requests[1]["max_tokens"] == 9
+
+
+USAGE = {"prompt_tokens": 5, "completion_tokens": 4}
+LOST = {
+    "500": (refusal(500), 2, (0, 0)),
+    "hang-up": (HANG_UP, 2, (0, 0)),
+    "silence": (SILENCE, 2, (0, 0)),
+    "429": (refusal(429, retry_after_ms="1"), 0, (0, 0)),
+    "404": (refusal(404), 0, (0, 0)),
+    "cut": ((200, {}, b'{"choices": [{"mess'), 1, (0, 0)),
+    "no-choices": ((200, {}, json.dumps({"usage": USAGE}).encode()), 0, (5, 4)),
+    "half-a-usage": ((200, {}, json.dumps({"usage": {"prompt_tokens": 5}}).encode()), 1, (0, 0)),
+}
+
+
+@pytest.mark.parametrize(("reply", "lost", "used"), LOST.values(), ids=LOST.keys())
+def test_a_failure_says_what_may_have_been_charged(
+    server: Server, reply: Any, lost: int, used: tuple[int, int]
+) -> None:
+    server.script = [reply]
+    client = Metered(server.client(timeout=0.5, retries=1))
+    with pytest.raises(Unanswered) as caught:
+        client.ask([user("u")])
+    assert (caught.value.lost, caught.value.used) == (lost, used)
+    counted = client.usage
+    assert (counted.uncounted, counted.prompt_tokens, counted.completion_tokens) == (lost, *used)
+
+
+def test_nothing_was_sent_to_nobody() -> None:
+    with pytest.raises(Unanswered) as caught:
+        OpenAICompatible("m", "http://127.0.0.1:9/v1", key="k", retries=1, timeout=5).ask([user("u")])
+    assert caught.value.lost == 0
+
+
+def test_an_answer_says_how_many_requests_were_lost_before_it(server: Server, tmp_path: Path) -> None:
+    server.script = [refusal(502), refusal(429, retry_after_ms="1"), HANG_UP, completion("at last")]
+    client = Metered(remember(server.client(retries=3), tmp_path / "answers.jsonl"))
+    assert client.ask([user("u")]).lost == 2 and client.usage.uncounted == 2
+    assert client.ask([user("u")]).lost == 2 and client.usage.uncounted == 2, "a replay loses nothing more"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, [], "many", {}, {"prompt_tokens": 7}, {"prompt_tokens": 7, "completion_tokens": None},
+     {"prompt_tokens": 7, "completion_tokens": -3}, {"prompt_tokens": 7, "completion_tokens": True}],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_count_of_tokens_is_none(server: Server, usage: Any) -> None:
+    server.script = [completion("ok", usage=usage)]
+    answer = server.client().ask([user("u")])
+    assert answer.text == "ok" and answer.completion_tokens is None
+    assert answer.prompt_tokens == (7 if isinstance(usage, dict) and usage else None)
 
 
 def test_nobody_listens() -> None:

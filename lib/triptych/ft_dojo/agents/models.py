@@ -2,7 +2,7 @@
 
 The client may be live, a `Cached` one that replays a recorded conversation, or in process. It runs here, beside the
 session and outside the sandbox, so no key is ever within reach of an agent's script. Every call is paid from the run's
-budget of tokens and money, whatever it brought.
+budget of tokens and money, and its seconds from the run's wall limit, whatever it brought (`paid`).
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from triptych import paths
 from triptych.errors import LimitError, ModelError, ParameterError
-from triptych.ft_dojo.agents import scripts
+from triptych.ft_dojo import trajectory
+from triptych.ft_dojo.agents import hypotheses, scripts
 from triptych.ft_dojo.agents.desk import Desk
+from triptych.ft_dojo.agents.paid import PaidClient
 from triptych.ft_dojo.agents.plan import Hypothesis, Plan, Situation, Verdict
 from triptych.ft_dojo.environment import actions
-from triptych.ft_dojo.environment.language_model import BudgetedClient
 from triptych.ft_dojo.environment.observations import ErrorObservation
 from triptych.ft_dojo.environment.session import BASE, Session
 from triptych.ft_dojo.tiny import FINE_TUNE
@@ -29,8 +30,13 @@ from triptych.llm import Cached, OpenAICompatible, parse, system, user
 from triptych.llm.messages import Client, Message
 from triptych.llm.meter import Price
 
-ANSWER = 1500  # tokens of one answer
+CODE = 12_000  # characters of a model's own script; ours with every cleaning step has 11,223
+WORDS = 3000  # characters of everything else in a proposal
+PER_TOKEN = 3  # characters of code that one token holds, at the least that is usual
+THOUGHT = 4000  # tokens that a reasoning model may think before it answers: they count as tokens of its answer
+ANSWER = (CODE + WORDS) // PER_TOKEN + THOUGHT  # tokens of one answer: the longest that the form allows, and thought
 ATTEMPTS = 3  # at an answer of the right form
+RETRIES = 2  # of a request: one that was lost is paid in full
 TURNS = 40  # of the general agent
 MEMORY = 12  # turns that the general agent is shown again
 SHOWN = 3000  # characters of an outcome
@@ -46,7 +52,7 @@ class ModelProposal(BaseModel):
     mechanism: str = Field(max_length=500)
     falsifier: str = Field(max_length=500)
     cleaning: list[str] = Field(default=[], max_length=20)
-    code: str | None = Field(default=None, max_length=20_000)
+    code: str | None = Field(default=None, max_length=CODE)
     training: dict[str, JsonValue] = Field(default={})
     stop: bool = False
 
@@ -65,7 +71,7 @@ class ModelProposer:
 
     def __init__(self, client: Client, session: Session, price: Price | None = None, recorded: bool = False) -> None:
         """`recorded` only names the proposer: whether answers are replayed is the client's doing."""
-        self.client = BudgetedClient(client, session, price)
+        self.client = PaidClient(client, session, price)
         self.samples = session.task.card.limits.samples
         self.name = f"{'recorded ' if recorded else 'model '}{client.model}"
 
@@ -108,15 +114,21 @@ def reached(options: Mapping[str, JsonValue]) -> tuple[Client, Price | None, boo
     """The client that a run's options describe, its price, and whether it only replays a recording.
 
     `model` is asked at `url` (default: OPENAI_BASE_URL) with the key of OPENAI_API_KEY, at `prompt_price` and
-    `completion_price` for a million tokens; its answers are remembered, so that a resumed run pays for none twice. With
-    `answers`, the path of a recorded conversation, nobody is asked. Raises ParameterError without a `model`.
+    `completion_price` for a million tokens; without both nobody knows what it costs, and the price is None: say 0 for
+    a model that costs nothing. Its answers are remembered, so that a resumed run pays for none twice. With `answers`,
+    the path of a recorded conversation, nobody is asked. Raises ParameterError without a `model`, for one price without
+    the other, and for prices that are none.
     """
     if not isinstance(model := options.get("model"), str):
         raise ParameterError("this agent needs a language model", "give it the option `model`, and OPENAI_API_KEY")
     url, recorded = options.get("url"), options.get("answers")
-    prices = [options.get(name, 0.0) for name in ("prompt_price", "completion_price")]
-    price = Price.model_validate(dict(zip(("prompt", "completion"), prices, strict=True)))
-    live = OpenAICompatible(model, str(url) if url else None)
+    prices = {name: options.get(f"{name}_price") for name in ("prompt", "completion")}
+    try:
+        price = Price.model_validate(prices) if any(value is not None for value in prices.values()) else None
+    except ValidationError as error:
+        hint = "give both `prompt_price` and `completion_price`, for a million tokens, or neither"
+        raise ParameterError(f"prices of {prices['prompt']!r} and {prices['completion']!r}", hint) from error
+    live = OpenAICompatible(model, str(url) if url else None, retries=RETRIES)
     path = Path(str(recorded)) if recorded else paths.cache() / "ft_dojo" / "answers.jsonl"
     client = Cached(live, path, remake="play this run with a model that can be asked", live=not recorded)
     return client, price, bool(recorded)
@@ -134,7 +146,7 @@ class ToolAgent:
     def play(self, session: Session) -> Verdict:
         """Until it submits or stops, the budget is spent, the model is gone, or it repeats itself."""
         desk = Desk(session)
-        client = BudgetedClient(self.client, session, self.price)
+        client = PaidClient(self.client, session, self.price)
         instruction = (session.task.folder / "instruction.md").read_text("utf-8")
         talk: list[Message] = []
         models: list[str] = []
@@ -180,16 +192,28 @@ def _told(situation: Situation) -> str:
         look.instruction,
         "Some public rows:\n" + "\n".join(look.rows[:12]),
         f"Cleaning steps and the rows (of {look.total}) that each would change: {json.dumps(dict(look.changed))}",
-        f"The base model scores {look.base_score:.2f} on {look.n} items of val.",
+        f"The base model scores {_with_interval(look.base_score, look.n)} on {look.n} items of val.",
     ]
     if best is not None:
         parts.append(f"The best plan so far: {best.summary}; steps {', '.join(best.plan.steps)}; {best.reason}")
         if best.curve is not None:
             parts.append(f"Its loss curve: {best.curve.model_dump_json()}")
         parts += [f"Wrong items: {cluster.count} × {cluster.what} ({cluster.example})" for cluster in best.clusters]
-    parts += [sibling.summary for sibling in situation.siblings]
+    for sibling, came in zip(situation.siblings, hypotheses.of_siblings(situation), strict=True):
+        about = sibling.summary
+        if came is not None:
+            falsifier = sibling.plan.hypothesis.falsifier
+            score = f"val {_with_interval(sibling.mean, look.n)}; " if sibling.runs else ""
+            about += f"; {score}its hypothesis (wrong if {falsifier}) was {came}"
+        parts.append(about)
     parts.append(f"Left: {situation.left.model_dump_json()}")
     return "\n".join(parts)
+
+
+def _with_interval(score: float, n: int) -> str:
+    """A score with what the luck of n items leaves open."""
+    low, high = trajectory.interval(score, n)
+    return f"{score:.2f} (95 % interval {low:.2f} to {high:.2f})"
 
 
 def _json_in(text: str) -> str:

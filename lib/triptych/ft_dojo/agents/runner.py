@@ -114,7 +114,7 @@ class Row(BaseModel):
     evaluations: int
     actions: int
     tokens: int  # of the agent's language model
-    money: float
+    money: float | None  # None where a model was asked whose price nobody said (`models.reached`)
     tried: int  # plans or candidates
     ended: Ended
     reason: str
@@ -190,7 +190,7 @@ def sweep(
                 on_row(Progress(len(found), total_jobs, _left(rest, spent, players.width), row))
     return pd.DataFrame(
         [found[job.key].model_dump() for job in wanted if job.key in found], columns=list(COLUMNS)
-    ).astype({"val": float, "test": float, "normalised": float})
+    ).astype({"val": float, "test": float, "normalised": float, "money": float})
 
 
 def play(job: Job, folder: Path) -> Row:
@@ -303,7 +303,7 @@ def _row(job: Job, ended: Ended, verdict: Verdict | str, own: Path, entries: Seq
         evaluations=spent.evaluations,
         actions=spent.actions,
         tokens=spent.llm_tokens,
-        money=spent.money,
+        money=spent.money if spent.money or not spent.llm_tokens or "prompt_price" in job.options else None,
         tried=about.tried if about else 0,
         ended=ended,
         reason=about.reason if about else str(verdict),

@@ -62,6 +62,18 @@ def test_a_cleaning_step_mends_or_drops_what_it_is_for_and_nothing_else(
     assert wanted is None or answers[-1] == wanted or step == "drop_repeats"
 
 
+def test_the_same_item_in_other_words_is_kept_once_unless_too_many_are_alike() -> None:
+    wordings = ("a has {0} and finds {1} . how many ?", "{0} and {1} a finds . has a how many ?")
+    rows = [row(wordings[n % 2].format(n, n + 50), str(2 * n + 50)) for n in range(2, 42)]
+    near = [row(wordings[n % 2].format(n, n + 50), str(2 * n + 50)) for n in (3, 8)]  # the other wording
+    other = [row(wordings[1].format(2, 52), "7"), row(wordings[1].format(52, 99), "151")]  # answer, or number, differs
+    mixed = [*rows, *(row(wordings[1 - n % 2].format(n, n + 50), str(2 * n + 50)) for n in (3, 8)), *other]
+    assert data_tools.drop_near(mixed) == [*rows, *other]
+    assert data_tools.drop_near([*rows, *near]) == rows, "and in the same words"
+    many = [row(wordings[1 - n % 2].format(n, n + 50), str(2 * n + 50)) for n in range(2, 12)]
+    assert data_tools.drop_near([*rows, *many]) == [*rows, *many], "a task of few questions is left alone"
+
+
 @given(st.lists(st.builds(row, st.text("ab1 .?", max_size=12), st.text("ab1 .", max_size=8)), max_size=30))
 def test_no_rows_break_a_step(rows: list[data_tools.Row]) -> None:
     kept, changed = data_tools.clean(rows, list(data_tools.STEPS))

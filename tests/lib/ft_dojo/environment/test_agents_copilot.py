@@ -159,6 +159,37 @@ def test_a_folder_nobody_reads_leaves_the_agent_to_itself(begin: Begin, tmp_path
 
 
 @isolated
+def test_a_person_at_a_folder_answers_a_whole_run(begin: Begin, tmp_path: Path) -> None:
+    desk, over = tmp_path / "desk", threading.Event()
+
+    def person() -> None:  # refuses every strategy but the first
+        number, seen = 1, 0
+        while not over.wait(0.01):
+            question = desk / f"question-{number}.txt"
+            if question.exists() and (text := question.read_text()).endswith(".\n"):
+                seen += "strategy]" in text
+                (desk / f"answer-{number}.txt").write_text("no" if "strategy]" in text and seen > 1 else "yes")
+                number += 1
+
+    session = begin("folder", human=FileHuman(desk, price=0.01, patience=60.0, poll=0.01), **SMALL)
+    thread = threading.Thread(target=person)
+    thread.start()
+    try:
+        verdict = FTAgent(Strategist(START), seed=1, approver=Ask(session, first=True)).play(session)
+    finally:
+        over.set()
+        thread.join()
+    lines = [json.loads(line) for line in (session.folder / "journal.jsonl").read_text().splitlines()[1:]]
+    asked = [line["outcome"] for line in lines if line["kind"] == "ask_human"]
+    answered = [(desk / f"answer-{place}.txt").read_text() == "yes" for place in range(1, len(asked) + 1)]
+    assert [one["result"]["answer"] for one in asked] == answered and answered.count(False) >= 1
+    assert verdict.ended == "submitted" and verdict.model != "base", "its yes at the acceptance decides"
+    trained = [line for line in lines if line["kind"] == "train" and not line["action"]["micro"]]
+    assert len(trained) == 1, "what was refused was not trained"
+    assert session.ledger.total().money == pytest.approx(0.01 * len(asked))
+
+
+@isolated
 def test_a_simulated_human_is_asked_paid_and_knows_the_select_split(base: tiny.Base, tmp_path: Path) -> None:
     limits = Limits(**SMALL)
     with RememberingWorker(base, tmp_path) as worker, Truth("finance", 0, base, worker) as truth:

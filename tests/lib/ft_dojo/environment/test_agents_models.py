@@ -8,13 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from triptych.ft_dojo.agents import models, scripts
 from triptych.ft_dojo.agents.ft_agent import FTAgent
-from triptych.ft_dojo.agents.models import ModelProposer, ToolAgent
+from triptych.ft_dojo.agents.models import ModelProposal, ModelProposer, ToolAgent
 from triptych.ft_dojo.agents.plan import Verdict
+from triptych.ft_dojo.environment.budget import Measured
 from triptych.ft_dojo.environment.session import Session
+from triptych.ft_dojo.tiny import FINE_TUNE
 from triptych.llm import Cached, OpenAICompatible, Price
 
 Begin = Callable[..., Session]
@@ -34,22 +39,28 @@ class Server:
         self.reply: Callable[[int], str] = lambda turn: "hello"
         self.status, self.pause, self.usage = 200, 0.0, {"prompt_tokens": 40, "completion_tokens": 10}
         self.asked = self.answered = self.refusing = 0
-        self.headers: list[str] = []
+        self.refusal = 429  # status of the first `refusing` replies
+        self.body: str | None = None  # sent in place of a completion
+        self.requests: list[dict[str, Any]] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["content-length"]))
+                outer.requests.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
                 outer.asked += 1
-                status = 429 if outer.asked <= outer.refusing else outer.status
+                status = outer.refusal if outer.asked <= outer.refusing else outer.status
                 time.sleep(outer.pause)
-                body = json.dumps(
-                    {
-                        "choices": [{"message": {"role": "assistant", "content": outer.reply(outer.asked)}}],
-                        "usage": outer.usage,
-                    }
-                    if status == 200
-                    else {"error": {"message": "no"}}
+                body = (
+                    outer.body
+                    if outer.body is not None and status == 200
+                    else json.dumps(
+                        {
+                            "choices": [{"message": {"role": "assistant", "content": outer.reply(outer.asked)}}],
+                            "usage": outer.usage,
+                        }
+                        if status == 200
+                        else {"error": {"message": "no"}}
+                    )
                 ).encode()
                 try:
                     self.send_response(status)
@@ -96,6 +107,20 @@ def tool(session: Session, server: Server) -> Verdict:
     return ToolAgent(server.client, PRICE).play(session)
 
 
+def most(server: Server) -> tuple[int, int]:
+    """The most tokens that the requests so far can have cost: a token has a byte at least, a template adds 16."""
+    prompts = [sum(len(message["content"].encode()) + 16 for message in one["messages"]) for one in server.requests]
+    return sum(prompts), sum(one["max_tokens"] for one in server.requests)
+
+
+def lost(session: Session, server: Server) -> None:
+    """The ledger when the requests so far brought nothing and nobody said what they cost."""
+    prompt, completion = most(server)
+    total = session.ledger.total()
+    assert total.llm_tokens == prompt + completion > 0
+    assert total.money == pytest.approx((prompt * 1.0 + completion * 2.0) / 1e6, abs=1e-6)
+
+
 def charged(session: Session, server: Server) -> None:
     """The ledger against the server's own counter."""
     total = session.ledger.total()
@@ -120,8 +145,94 @@ def test_a_model_that_cannot_be_used_ends_the_run(begin: Begin, server: Server, 
         assert server.answered == 0
     if fault == "prose":
         assert server.answered == 3
-    if fault != "slow":
+    if fault == "slow":
+        assert len(server.requests) == 2
+        lost(session, server)
+        assert session.ledger.limits.wall - session.ledger.wall_left() >= 1.0, "its time is the run's"
+    else:
         charged(session, server)
+
+
+@pytest.mark.parametrize("play", [ft, tool])
+@pytest.mark.parametrize(
+    ("status", "body", "tokens"),
+    [
+        (500, None, None),
+        (200, '{"choices": [{"mess', None),
+        (200, '{"choices": null}', None),
+        (200, '{"usage": {"prompt_tokens": 40, "completion_tokens": 10}}', 50),
+        (200, '{"usage": {"prompt_tokens": 40}}', None),
+    ],
+    ids=["500", "cut", "no-choices", "usage-alone", "half-a-usage"],
+)
+def test_a_call_that_brought_nothing_is_paid(
+    begin: Begin, server: Server, play: object, status: int, body: str | None, tokens: int | None
+) -> None:
+    server.status, server.body = status, body
+    session = begin(**BUDGET)
+    verdict = play(session, server)
+    assert verdict.ended == "submitted" and verdict.model == "base" and "model" in verdict.reason
+    assert len(server.requests) == (2 if status == 500 else 1)
+    if tokens is None:
+        lost(session, server)
+    else:
+        assert session.ledger.total().llm_tokens == tokens
+    assert [row[1] for row in session.ledger.rows].count("language_model") == 1
+
+
+def test_an_answer_whose_length_nobody_counted_is_paid_as_the_longest(begin: Begin, server: Server) -> None:
+    server.usage = {"prompt_tokens": 40}
+    server.reply = lambda turn: json.dumps({"kind": "stop", "reason": "done"})
+    session = begin(**BUDGET)
+    tool(session, server)
+    assert session.ledger.total().llm_tokens == 40 + most(server)[1] and len(server.requests) == 1
+
+
+def test_what_was_lost_before_an_answer_is_paid_and_resumed_alike(begin: Begin, server: Server, tmp_path: Path) -> None:
+    server.refusing, server.refusal = 1, 502
+    server.reply = lambda turn: json.dumps({**PLAN, "stop": True})
+    session = begin("live", **BUDGET)
+    client = Cached(server.client, tmp_path / "talk.jsonl", remake="again")
+    verdict = FTAgent(ModelProposer(client, session, PRICE)).play(session)
+    total = session.ledger.total().llm_tokens
+    assert server.answered == 1 and total == 50 + sum(most(server)) // 2, "both requests were the same"
+    session.close()
+    again = begin("live", **BUDGET)
+    assert FTAgent(ModelProposer(client, again, PRICE)).play(again) == verdict and not again.replaying
+    assert again.ledger.total().llm_tokens == total and len(server.requests) == 2
+
+
+def test_a_resumed_run_fails_as_it_did(begin: Begin, server: Server) -> None:
+    server.status = 500
+    session = begin(**BUDGET)
+    verdict, wall = tool(session, server), session.ledger.wall_left()
+    session.close()
+    server.status, again = 200, begin(**BUDGET)
+    assert again.ledger.wall_left() == pytest.approx(wall, abs=1e-6)
+    assert tool(again, server) == verdict and not again.replaying
+    assert again.ledger.total() == session.ledger.total() and len(server.requests) == 2, "nobody was asked again"
+
+
+def test_a_run_whose_wall_is_spent_asks_no_more(begin: Begin, server: Server) -> None:
+    session = begin(**BUDGET, wall=20.0)
+    session.ledger.measured.append(Measured(wall=19.9))
+    server.pause, server.reply = 0.3, lambda turn: json.dumps({"kind": "inspect", "path": "instruction.md"})
+    verdict = tool(session, server)
+    assert len(server.requests) == 1 and "wall" in verdict.reason and verdict.ended == "submitted"
+
+
+def test_the_longest_proposal_fits_an_answer(begin: Begin, server: Server) -> None:
+    assert len(scripts.cleaning(scripts.STEPS, (), 2000)) <= models.CODE, "a model may write as much as we did"
+    words = ModelProposal(
+        factor="f" * 200, direction="up", mechanism="m" * 500, falsifier="f" * 500, cleaning=list(scripts.STEPS),
+        training=FINE_TUNE.model_dump(),
+    )  # fmt: skip
+    assert len(words.model_dump_json()) <= models.WORDS
+    server.reply = lambda turn: json.dumps({**PLAN, "stop": True})
+    ft(begin(**BUDGET), server)
+    assert server.requests[0]["max_tokens"] * models.PER_TOKEN >= models.CODE + models.WORDS
+    with pytest.raises(ValidationError):
+        ModelProposal.model_validate({**PLAN, "code": "x" * (models.CODE + 1)})
 
 
 @pytest.mark.parametrize("play", [ft, tool])

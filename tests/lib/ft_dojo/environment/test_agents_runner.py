@@ -187,6 +187,42 @@ def test_a_models_tokens_are_in_the_row_also_of_a_crash_and_a_replay_pays_the_sa
         reached({})
 
 
+@pytest.mark.parametrize("prices", [(None, None), (0.0, 0.0), (1.0, 2.0)], ids=["unknown", "free", "paid"])
+def test_money_is_blank_where_nobody_said_a_price(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prices: tuple[float | None, float | None]
+) -> None:
+    server, small = Server(), tiny.base(SMALL)
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    monkeypatch.setattr(runner, "_base", lambda spec: small)
+    monkeypatch.setenv("TRIPTYCH_CACHE", str(tmp_path / "cache"))
+    plan = {"factor": "data", "direction": "up", "mechanism": "cleaner", "falsifier": "val falls", "stop": True}
+    server.reply = lambda turn: json.dumps(plan)
+    named = dict(zip(("prompt_price", "completion_price"), prices, strict=True))
+    options = {
+        "model": "some-model",
+        "url": server.address,
+        **{name: price for name, price in named.items() if price is not None},
+    }
+    rows = runner.sweep([job("FT-Agent (model)", options=options), job("base")], folder=tmp_path / "runs")
+    server.close()
+    assert list(rows["proposer"]) == ["model some-model", rows.iloc[1]["proposer"]], "the roster's own agent"
+    assert list(rows["ended"]) == ["submitted"] * 2 and "nothing that seems worth" in rows.iloc[0]["reason"]
+    assert rows.iloc[0]["tokens"] == 50 and rows["money"].dtype == float and rows.iloc[1]["money"] == 0
+    wanted = None if prices[0] is None else (40 * prices[0] + 10 * prices[1]) / 1e6
+    assert pd.isna(rows.iloc[0]["money"]) if wanted is None else rows.iloc[0]["money"] == pytest.approx(wanted)
+    again = runner.sweep([job("FT-Agent (model)", options=options)], folder=tmp_path / "other", known=rows)
+    assert pd.isna(again.iloc[0]["money"]) == (wanted is None)
+
+
+@pytest.mark.parametrize(
+    "prices", [{"prompt_price": 1.0}, {"completion_price": 1.0}, {"prompt_price": -1.0, "completion_price": 1.0},
+               {"prompt_price": "much", "completion_price": 1.0}], ids=str,
+)  # fmt: skip
+def test_half_a_price_is_none(prices: dict[str, JsonValue]) -> None:
+    with pytest.raises(ParameterError, match="for a million tokens"):
+        reached({"model": "some-model", **prices})
+
+
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     wanted = [looking(tmp_path, "go"), looking(tmp_path, "interrupt")]
     with pytest.raises(KeyboardInterrupt):
@@ -228,6 +264,22 @@ def test_a_lost_process_loses_nothing_and_a_job_that_always_kills_its_own_gets_a
     assert times(tmp_path, "die") == 2 and rows.iloc[0]["actions"] == 2
     assert 1 <= times(tmp_path, "die always") <= runner.LOST and "lost" in rows.iloc[1]["reason"]
     assert rows.iloc[1]["seconds"] > 0, "what was spent before is in the journal"
+
+
+@pytest.mark.slow
+def test_a_dask_worker_that_is_really_killed_hands_its_job_on_and_is_given_up_in_the_end(tmp_path: Path) -> None:
+    from dask import config
+    from distributed import LocalCluster
+
+    with (
+        config.set({"distributed.scheduler.allowed-failures": 1}),  # each worker imports torch: no more than it needs
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+    ):
+        job = looking(tmp_path, "die always")
+        rows = runner.sweep([job], folder=tmp_path / "runs", scheduler=cluster.scheduler_address)
+    assert list(rows["ended"]) == ["lost"] and "workers were lost" in rows.iloc[0]["reason"]
+    assert times(tmp_path, "die always") == 2, "another worker was given it"
+    assert rows.iloc[0]["actions"] == 1 and rows.iloc[0]["seconds"] > 0, "and went on from the journal"
 
 
 def test_a_dask_scheduler_plays_and_a_lost_worker_gets_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,25 @@ def test_policies_choose_what_was_trained_by_what_they_may_see(
         assert select[policy(draw)] == max(select[place] for place in draw.order)
 
 
+def test_one_standard_error_prefers_the_shortest_and_a_repeat_the_better_mean() -> None:
+    plans = (BASE, 0, 1, 2, 2)  # of 10, 20, 30 and 30 steps
+
+    def draw(val: list[float], order: tuple[int, ...], n: int = 100) -> Draw:
+        return Draw(pool([[0.5]] * len(val), plans[: len(val)]), order, n, np.array(val), np.zeros(len(val)))
+
+    # One error of 0.80 on 100 items is 0.04.
+    assert selection.one_se(draw([0.1, 0.70, 0.77, 0.80, 0.79], (4, 3, 2, 1))) == 2
+    assert selection.one_se(draw([0.1, 0.70, 0.75, 0.80, 0.79], (4, 3, 2, 1))) == 3, "of equal length the higher"
+    assert selection.one_se(draw([0.1, 0.70, 0.77, 0.80, 0.79], (4, 3, 2, 1), n=9)) == 1, "fewer items, larger error"
+    assert selection.one_se(draw([0.1, 0.70, 0.77, 0.80, 0.79], (1, 4))) == 4, "only of what was drawn"
+    plans = (BASE, 0, 0, 1, 1, 2, 2)
+    val = [0.1, 0.9, 0.3, 0.7, 0.6, 1.0, 1.0]
+    assert selection.argmax(draw(val, (1, 3, 2, 4))) == 1
+    assert selection.seed_repeat(draw(val, (1, 3, 2, 4))) == 3, "0.65 of two seeds beats 0.9 and 0.3"
+    assert selection.seed_repeat(draw(val, (1, 3, 5, 6))) == 3, "what four trainings pay for: two plans, twice each"
+    assert selection.seed_repeat(draw(val, (2,))) == 1
+
+
 def test_spread_of_seeds_and_certainty_come_from_the_pool() -> None:
     rows = [[0.0] * 100, *([1.0] * right + [0.0] * (100 - right) for right in (50, 60, 70, 70))]
     rng = np.random.default_rng(1)
