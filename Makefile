@@ -37,7 +37,7 @@ export PATH := $(abspath $(ENVIRONMENT)/bin):$(PATH)
 export PYTHONDONTWRITEBYTECODE := $(if $(wildcard $(PYTHON)),,1)
 
 # Goals that need the environment find out here, by content, whether `setup` has anything to do.
-ifneq (,$(filter figures report lab exercises test mutate lint bench check lock,$(MAKECMDGOALS)))
+ifneq (,$(filter figures report lab exercises test mutate lint bench check lock legal-rag-regenerate,$(MAKECMDGOALS)))
   ifneq (yes,$(if $(BOOT),$(shell $(BOOT) -c 'import tomllib' 2>/dev/null && echo yes)))
     $(error triptych needs Python 3.11: install it, or `conda env create -f environment.yml && conda activate triptych`)
   endif
@@ -53,12 +53,12 @@ ifneq (,$(filter figures report,$(MAKECMDGOALS)))
   include $(FRAGMENT)
 endif
 
-.PHONY: help setup doctor figures report lab exercises test mutate lint bench check lock clean distclean
+.PHONY: help setup doctor figures report lab exercises test mutate lint bench check lock legal-rag-regenerate clean distclean
 
 help: ## what can be made (this text)
 	@echo 'make TARGET [PROFILE=smoke|quick|full|paper] [STUDY=legal_rag|bitsys|ft_dojo] [JOBS=2]'
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 setup: ## install everything that is missing (into the conda environment `triptych` when active, else .venv)
 	@$(if $(BOOT),,echo 'triptych needs Python 3.11'; exit 1;) $(BOOT) -m triptych.bootstrap
@@ -100,6 +100,9 @@ check: lint test ## lint and test
 
 lock: | $(SETUP) ## rebuild requirements.lock, requirements-cuda.lock and environment.yml
 	@$(PYTHON) -m triptych.lock $(LOCK)
+
+legal-rag-regenerate: | $(SETUP) ## ask the language model of legal_rag/02_factorial for every answer again (hours)
+	@$(PYTHON) -m triptych run legal_rag/02_factorial --profile full -p reuse=false
 
 clean: ## remove what was made, keep downloads, caches and the environment
 	rm -rf build/figures build/results build/runs build/keys build/report build/lab

@@ -6,11 +6,14 @@ asked for, kept in the cache, and never part of the project.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ FILES = {
     "corpus.jsonl": "3a3565bc5429f6cead90548e81f87352b449927e4be1cdd804c28d766bb9c246",
     "qa.jsonl": "e3b869a4e293d081ec5f5b39c2058c8d27b36f611aa9f8275eb1877a7c8b38b0",
 }
+KINDS = (".jsonl", ".parquet")
 HINT = "the profiles smoke, quick and full need no network; for paper, connect and unset HF_HUB_OFFLINE"
 
 
@@ -34,12 +38,13 @@ HINT = "the profiles smoke, quick and full need no network; for paper, connect a
 class Pinned:
     """A data set of the paper's schema on the Hugging Face hub, pinned to a revision and to the bytes of two files.
 
-    `files` maps the names of the corpus file and of the question file, in this order, to their sha256 (hex).
+    `files` maps the names of the corpus file and of the question file, in this order, to their sha256 (hex), or to None
+    where the revision, a commit, is pin enough.
     """
 
     repository: str
     revision: str
-    files: Mapping[str, str]
+    files: Mapping[str, str | None]
 
     def __post_init__(self) -> None:
         if len(self.files) != 2:
@@ -50,7 +55,11 @@ class Pinned:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What an experiment needs: texts, passages, questions in one or two phrasings, and what is wrong with the data."""
+    """What an experiment needs: texts, passages, questions in one or two phrasings, and what is wrong with the data.
+
+    `questions` have an answer in the texts, `unanswerable` ones have none. `chunker` says how the passages were cut.
+    `digest` is the sha256 (hex) of the files that the texts and questions of somebody else were read from.
+    """
 
     name: str
     corpus: Corpus
@@ -58,6 +67,53 @@ class Benchmark:
     questions: list[Question]
     phrasings: tuple[Phrasing, ...]
     defects: list[Defect]
+    unanswerable: list[Question] = field(default_factory=list[Question])
+    chunker: str = "as given"
+    digest: str = ""
+
+
+def named(name: str, articles: Sequence[str] = (), tokens: int = 200) -> Benchmark:
+    """The benchmark called `name`: "eu-law" (`articles` and `tokens` as in `eu_law`), "legal-rag-bench", a data set of
+    the paper's schema on the Hugging Face hub ("owner/name@revision", the revision a commit of 40 hex digits), or a
+    local folder with such a data set (corpus.jsonl and qa.jsonl, or .parquet; relative to the repository).
+
+    Raises ParameterError for any other name, and for `articles` of a benchmark that is not ours; DataError as `read`.
+    """
+    if name == "eu-law":
+        return eu_law(articles, tokens)
+    if articles:
+        raise ParameterError(f"articles are those of eu-law; {name} is searched whole", "-p 'articles=[]'")
+    if name == "legal-rag-bench":
+        return legal_rag_bench()
+    if found := re.fullmatch(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})", name):
+        return _at_commit(found[1], found[2])
+    folder = paths.root() / Path(name).expanduser()
+    if name and folder.is_dir():
+        corpus_file, qa_file = (_only(folder.iterdir(), stem, name) for stem in ("corpus", "qa"))
+        return read(corpus_file, qa_file, folder.resolve().name)
+    raise ParameterError(
+        f"no benchmark is called {name!r}",
+        "eu-law, legal-rag-bench, owner/name@revision (hub; the revision is a commit of 40 hex digits), or a folder "
+        "with corpus and qa as .jsonl or .parquet",
+    )
+
+
+def _only(files: Iterable[Path], stem: str, where: str) -> Path:
+    """The one file called `stem` among these. Raises DataError when there is none, or one of each kind."""
+    fitting = sorted(path for path in files if path.stem == stem and path.suffix in KINDS)
+    if len(fitting) != 1:
+        said = " and ".join(path.name for path in fitting) or f"no {stem}.jsonl or {stem}.parquet"
+        raise DataError(f"{where} holds {said}", f"exactly one file of passages and one of questions: {stem}.jsonl, …")
+    return fitting[0]
+
+
+def _at_commit(repository: str, revision: str) -> Benchmark:
+    kept = _folder(repository, revision)
+    listed = [path.name for path in kept.iterdir() if path.suffix in KINDS] if kept.exists() else []
+    if len(listed) < 2:
+        listed = _listed(repository, revision)
+    names = [_only(map(Path, listed), stem, f"{repository} at {revision[:12]}").name for stem in ("corpus", "qa")]
+    return from_hub(Pinned(repository, revision, dict.fromkeys(names)))
 
 
 def eu_law(articles: Sequence[str] = (), tokens: int = 200) -> Benchmark:
@@ -81,6 +137,8 @@ def eu_law(articles: Sequence[str] = (), tokens: int = 200) -> Benchmark:
         questions=asked,
         phrasings=PHRASINGS,
         defects=corpus.defects(whole),
+        unanswerable=[item for item in items if not item.answerable],
+        chunker=f"semchunk {tokens}",
     )
 
 
@@ -103,8 +161,12 @@ def from_hub(source: Pinned, endpoint: str | None = None) -> Benchmark:
     return read(corpus_file, qa_file, source.repository)
 
 
-def _fetch(source: Pinned, name: str, digest: str, endpoint: str | None) -> Path:
-    kept = paths.cache() / "hub" / source.repository.replace("/", "--") / source.revision / name
+def _folder(repository: str, revision: str) -> Path:
+    return paths.cache() / "hub" / repository.replace("/", "--") / revision
+
+
+def _fetch(source: Pinned, name: str, digest: str | None, endpoint: str | None) -> Path:
+    kept = _folder(source.repository, source.revision) / name
     if not kept.exists():
         downloaded = _download(source, name, endpoint)
         _verify(source, downloaded, digest)
@@ -116,29 +178,45 @@ def _fetch(source: Pinned, name: str, digest: str, endpoint: str | None) -> Path
     return kept
 
 
-def _download(source: Pinned, name: str, endpoint: str | None) -> Path:
-    import httpx
+def _listed(repository: str, revision: str, endpoint: str | None = None) -> list[str]:
+    """Paths of all files of a data set on the hub."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-    hub = HfApi(endpoint=endpoint)
-    try:
+    with _explained(f"could not list the files of {repository}"):
+        return HfApi(endpoint=endpoint).list_repo_files(repository, repo_type="dataset", revision=revision)
+
+
+def _download(source: Pinned, name: str, endpoint: str | None) -> Path:
+    from huggingface_hub import HfApi
+
+    with _explained(f"could not download {name} of {source.repository}"):
+        hub = HfApi(endpoint=endpoint)
         listed = hub.list_repo_files(source.repository, repo_type="dataset", revision=source.revision)
         found = [path for path in listed if Path(path).name == name]
         if len(found) != 1:
             raise DataError(f"{source.repository} has {len(found)} files called {name} at {source.revision[:12]}", HINT)
         return Path(hub.hf_hub_download(source.repository, found[0], repo_type="dataset", revision=source.revision))
+
+
+@contextmanager
+def _explained(what: str) -> Generator[None]:
+    """What the hub's library raises without a network or without the data set, as DataError."""
+    import httpx
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        yield
     except (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        raise DataError(f"could not download {name} of {source.repository}: {_first_line(error)}", HINT) from None
+        raise DataError(f"{what}: {_first_line(error)}", HINT) from None
 
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _verify(source: Pinned, path: Path, digest: str) -> None:
+def _verify(source: Pinned, path: Path, digest: str | None) -> None:
     got = data.sha256(path)
-    if got != digest:
+    if digest is not None and got != digest:
         raise DataError(
             f"{path.name} of {source.repository} is not the pinned file\n  expected sha256 {digest}\n"
             f"  got             {got}",
@@ -151,8 +229,9 @@ def read(corpus_file: Path, qa_file: Path, name: str = REPOSITORY) -> Benchmark:
 
     corpus: id, title, text, footnotes; qa: id, question, answer, relevant_passage_id. Only the text is used. Ids are
     compared as strings, because some files hold them as numbers; a whole number is the same id with a decimal point,
-    as pandas writes a column with gaps. Raises DataError for a double, missing or blank id, a question without an
-    answer, or a gold passage that the corpus does not have.
+    as pandas writes a column with gaps. A passage with the very text of the gold one would do as well: it is another
+    sufficient one. Raises DataError for a double, missing or blank id, a question without an answer, or a gold passage
+    that the corpus does not have.
     """
     articles: dict[str, Article] = {}
     for number, row in enumerate(_rows(corpus_file, ("id", "text"))):
@@ -173,10 +252,14 @@ def read(corpus_file: Path, qa_file: Path, name: str = REPOSITORY) -> Benchmark:
         questions=_asked(qa_file, texts),
         phrasings=("distant",),
         defects=_doubtful(texts),
+        digest=hashlib.sha256((data.sha256(corpus_file) + data.sha256(qa_file)).encode()).hexdigest(),
     )
 
 
 def _asked(qa_file: Path, texts: Corpus) -> list[Question]:
+    same: dict[str, list[str]] = defaultdict(list)
+    for article in texts:
+        same[article.text].append(article.id)
     found: dict[str, Question] = {}
     for number, row in enumerate(_rows(qa_file, ("id", "question", "answer", "relevant_passage_id")), start=1):
         name = _id(row["id"], f"{qa_file.name}: row {number}: id")
@@ -198,7 +281,15 @@ def _asked(qa_file: Path, texts: Corpus) -> list[Question]:
             )
         whole = Span(article=gold, start=0, end=len(text), quote=text)
         claim = Claim(text=answer, support=(whole,))
-        found[name] = Question(id=name, distant=asked, answer=answer, gold=(whole,), claims=(claim,))
+        twins = [other for other in same[text] if other != gold]
+        found[name] = Question(
+            id=name,
+            distant=asked,
+            answer=answer,
+            gold=(whole,),
+            sufficient=tuple((whole.model_copy(update={"article": other}),) for other in twins),
+            claims=(claim,),
+        )
     if not found:
         raise DataError(f"{qa_file.name} holds no questions", "one JSON object a line")
     return list(found.values())

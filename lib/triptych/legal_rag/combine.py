@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from llama_index.core import QueryBundle, StorageContext
@@ -15,13 +15,17 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.retrievers import AutoMergingRetriever, BaseRetriever
 from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
+from pydantic import JsonValue
 
 from triptych.errors import ParameterError
 from triptych.legal_rag import lexical
 from triptych.legal_rag.chunk import Hierarchy, Passage
 from triptych.legal_rag.generate import Prompt, prompt
 from triptych.legal_rag.retrieve import Arm, Bm25, Dense, Found
-from triptych.llm import Client
+from triptych.llm import Client, TooLong
+
+WRITES: Mapping[str, JsonValue] = {"temperature": 0, "seed": 0, "max_tokens": 128}
+"""How HyDE's model is asked unless told otherwise."""
 
 
 class Fusion:
@@ -135,21 +139,42 @@ class Hyde:
     """Hypothetical document embeddings (Gao et al., 2022): a model writes the passage that would answer, and that is
     searched for, with the question's own vector beside it as in the paper's experiments.
 
-    Needs a language model that answers, live or recorded.
+    Needs a language model that answers, live or recorded. `parameters` are those of its chat completions. A question
+    that does not fit the model, or to which it writes nothing, is searched for with its own vector alone, and counted:
+    `unwritten` holds these questions, for whoever reports the results.
     """
 
-    def __init__(self, dense: Dense, client: Client, max_tokens: int = 128) -> None:
-        self.dense, self.client, self.max_tokens = dense, client, max_tokens
+    def __init__(self, dense: Dense, client: Client, parameters: Mapping[str, JsonValue] = WRITES) -> None:
+        self.dense, self.client, self.parameters = dense, client, dict(parameters)
         self.prompt: Prompt = prompt("hyde")
         self.name = f"HyDE {dense.name}"
+        self.unwritten: set[str] = set()
 
     def search(self, question: str, k: int) -> list[Found]:
-        """The k passages nearest to the mean of the two vectors. Raises ModelError when the model cannot answer."""
-        said = self.client.ask(self.prompt.messages(question), temperature=0, seed=0, max_tokens=self.max_tokens)
+        """The k passages nearest to the mean of the two vectors. Raises ModelError when the model cannot be asked."""
+        try:
+            written = self.client.ask(self.prompt.messages(question), **self.parameters).text.strip()
+        except TooLong:
+            written = ""
         vector = self.dense.embedder.queries([question])[0]
-        if said.text.strip():
-            vector = vector + self.dense.embedder.texts([said.text.strip()])[0]
+        if written:
+            vector = vector + self.dense.embedder.texts([written])[0]
+        else:
+            self.unwritten.add(question)
         return self.dense.nearest(vector, k)
+
+
+def unwritten(arms: Sequence[Arm]) -> set[str]:
+    """The questions to which some HyDE arm, alone or inside another, had no passage written so far."""
+    found: set[str] = set()
+    for arm in arms:
+        if isinstance(arm, Hyde):
+            found |= arm.unwritten
+        elif isinstance(arm, Fusion):
+            found |= unwritten(arm.arms)
+        elif isinstance(arm, Rerank | AutoMerge):
+            found |= unwritten([arm.first if isinstance(arm, Rerank) else arm.leaves])
+    return found
 
 
 class AutoMerge:

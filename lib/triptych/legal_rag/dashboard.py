@@ -49,10 +49,10 @@ class Desk:
 
     def __init__(self, bench: Benchmark, arms: Sequence[Arm], readers: Sequence[Reader], judge: Judge) -> None:
         self.bench, self.arms, self.readers, self.judge = bench, list(arms), list(readers), judge
-        self.items = {item.id: item for item in bench.questions}
+        self.items = {item.id: item for item in [*bench.questions, *bench.unanswerable]}
 
     def item(self, query: Query) -> Question | None:
-        """The question of the set; None for typed words. Raises ParameterError for an id that is not in the set."""
+        """The question of the set, answerable or not; None for typed words. Raises ParameterError for an unknown id."""
         if query.typed.strip():
             return None
         if query.question not in self.items:

@@ -217,6 +217,7 @@ class Embedder(BaseEmbedding):
         for start in range(0, len(missing), BATCH):
             keys = missing[start : start + BATCH]
             fresh = self._ask(kind, [wanted[key] for key in keys])
+            self._same_length(cache, fresh)  # before anything is kept: one bad reply would spoil every later run
             with cache:
                 cache.executemany(
                     "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
@@ -229,6 +230,16 @@ class Embedder(BaseEmbedding):
         if len(sizes) > 1:
             raise ModelError(f"{self.name} gives vectors of different lengths: {sorted(sizes)}", f"rm {self.file}")
         return known
+
+    def _same_length(self, cache: sqlite3.Connection, fresh: Vectors) -> None:
+        """Raises ModelError when new vectors are not as long as the cached ones, of passages and questions alike."""
+        row = cache.execute("SELECT length(vector) FROM vectors LIMIT 1").fetchone()
+        known, got = row[0] // fresh.itemsize if row else fresh.shape[1], fresh.shape[1]
+        if known != got:
+            raise ModelError(
+                f"{self.name} gives vectors of different lengths: {got} now, {known} in its cache",
+                f"nothing of this batch was kept; if the model is another one now: rm {self.file}",
+            )
 
     def _ask(self, kind: str, texts: list[str]) -> Vectors:
         if kind == "query":

@@ -1,5 +1,7 @@
 """Embedders behind an API key: OpenAI's, Gemini's and Isaacus' (the paper's three), or any compatible server's.
 
+`PROVIDERS` also serves the generators (`generate.hosted`), so that two vendors can be run in one design.
+
     Embedder("openai/text-embedding-3-large")      # OPENAI_API_KEY, and OPENAI_BASE_URL for another server
     Embedder("gemini/gemini-embedding-001")        # GEMINI_API_KEY, its OpenAI-compatible endpoint
     Embedder("isaacus/kanon-2-embedder")           # ISAACUS_API_KEY, its own form of request
@@ -31,12 +33,15 @@ class Provider:
     """An endpoint and the environment variables that configure it.
 
     `tasks`: the endpoint wants to know whether a text is a document or a query, and has a form of its own (texts, task;
-    embeddings). Otherwise the form is OpenAI's (input; data), in which both are embedded alike.
+    embeddings). Otherwise the form is OpenAI's (input; data), in which both are embedded alike. `chat`: it completes
+    chats in OpenAI's form as well. `seeds`: it accepts a seed there.
     """
 
     name: str
     base_url: str
     tasks: bool = False
+    chat: bool = True
+    seeds: bool = True
 
     @property
     def key_variable(self) -> str:
@@ -56,8 +61,9 @@ PROVIDERS = {
     provider.name: provider
     for provider in (
         Provider("openai", "https://api.openai.com/v1"),
-        Provider("gemini", "https://generativelanguage.googleapis.com/v1beta/openai"),
-        Provider("isaacus", "https://api.isaacus.com/v1", tasks=True),
+        # "Unknown name "seed"" was its answer to a seed (reported in February 2025, not tried from here)
+        Provider("gemini", "https://generativelanguage.googleapis.com/v1beta/openai", seeds=False),
+        Provider("isaacus", "https://api.isaacus.com/v1", tasks=True, chat=False),
     )
 }
 

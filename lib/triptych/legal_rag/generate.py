@@ -7,19 +7,22 @@ reader, a control that can only quote. Two arms stand beside the retrievers: *or
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import JsonValue
 
-from triptych import paths
-from triptych.errors import ParameterError
+from triptych import paths, record
+from triptych.errors import ModelError, ParameterError
 from triptych.legal_rag import lexical
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
@@ -37,6 +40,9 @@ from triptych.llm import (
     user,
 )
 from triptych.llm.cache import key
+
+if TYPE_CHECKING:
+    from triptych.legal_rag.embed_hosted import Provider
 
 PROMPTS = Path(__file__).with_name("prompts")
 Outcome = Literal["answered", "abstained", "cut off", "too long", "empty"]
@@ -167,14 +173,136 @@ class ModelReader:
         )
 
 
-def model_client(name: str) -> Cached:
-    """The model called `name`, every answer kept as it arrives: SmolLM2 in this process, or a hosted model.
+def sampling(temperature: float, max_tokens: int, seed: int) -> dict[str, JsonValue]:
+    """Parameters of a chat completion; a negative temperature is not sent, for models that refuse to be given one.
 
-    Hosted ones are reached through the OpenAI-compatible endpoint of OPENAI_BASE_URL with OPENAI_API_KEY. Nothing is
-    loaded, and no key looked for, before the first question that is not in the file of answers.
+    Whole temperatures become integers: the digest that an answer is kept under tells 0 from 0.0.
     """
-    inner: Client = InProcess() if name == InProcess.SOURCE else OpenAICompatible(name)
-    return Cached(inner, paths.cache() / "answers" / "legal-rag.jsonl", remake="ask again with a live model")
+    if max_tokens < 1:
+        raise ParameterError(f"an answer cannot have {max_tokens} tokens", "max_tokens is at least 1")
+    warmth = int(temperature) if temperature == int(temperature) else temperature
+    return {**({"temperature": warmth} if temperature >= 0 else {}), "seed": seed, "max_tokens": max_tokens}
+
+
+def title(name: str) -> str:
+    """How tables and figures call the model `name`."""
+    return "SmolLM2-135M" if name == InProcess.SOURCE else name
+
+
+def answers_file() -> Path:
+    """Where answers are kept as they arrive, for all stages."""
+    return paths.cache() / "answers" / "legal-rag.jsonl"
+
+
+def model_client(name: str, file: Path | None = None) -> Cached:
+    """The model called `name`, every answer kept as it arrives: SmolLM2 in this process, or a hosted model (`hosted`).
+
+    `file` keeps the answers, by default one in the cache that all stages share. Nothing is loaded, and no key looked
+    for, before the first question that is not in it.
+    """
+    kept = file or answers_file()
+    local = name == InProcess.SOURCE
+    inner: Client = InProcess() if local else hosted(name)
+    machine = record.machine()
+    place = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}" if local else "a hosted endpoint"
+    return Cached(Dated(inner, dates_file(kept), place), kept, remake="ask again with a live model")
+
+
+def hosted(name: str) -> Client:
+    """The hosted model called `name`: "provider/model" of `embed_hosted.PROVIDERS`, or the name alone.
+
+    The name alone, and the provider openai, are asked at OPENAI_BASE_URL with OPENAI_API_KEY, whichever server that is;
+    another provider at its own address with its own key (GEMINI_API_KEY …). Raises ParameterError for a provider that
+    does not chat.
+    """
+    from triptych.legal_rag.embed_hosted import PROVIDERS  # imports llama-index: a second
+
+    head, _, model = name.partition("/")
+    if head not in PROVIDERS:
+        return OpenAICompatible(name)
+    if not model or not PROVIDERS[head].chat:
+        chats = ", ".join(f"{provider.name}/…" for provider in PROVIDERS.values() if provider.chat)
+        raise ParameterError(f"{name!r} names no model that answers", f"{chats}, or a name at OPENAI_BASE_URL")
+    return OpenAICompatible(model) if head == "openai" else Provided(PROVIDERS[head], model)
+
+
+class Provided:
+    """A model of a provider with an address and a key of its own, which is looked for when the model is first asked.
+
+    `model` is the whole name "provider/model", because two providers may call different models alike. A seed is part of
+    what an answer is kept under (so repeats are different questions), and is sent only to a provider that accepts one.
+    """
+
+    def __init__(self, provider: Provider, model: str) -> None:
+        self.model = f"{provider.name}/{model}"
+        self.defaults: Mapping[str, JsonValue] = {}
+        self._provider, self._name = provider, model
+        self._client: OpenAICompatible | None = None
+
+    def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
+        """The answer; raises what `OpenAICompatible` raises, with the names of this provider's variables."""
+        if self._client is None:
+            secret = os.environ.get(self._provider.key_variable)
+            if not secret:
+                hint = f"export {self._provider.key_variable}=…, or leave this model out"
+                raise ModelError(f"{self.model} needs a key", hint)
+            self._client = OpenAICompatible(self._name, self._provider.url, secret)
+        if not self._provider.seeds:
+            parameters.pop("seed", None)
+        try:
+            return self._client.ask(messages, **parameters)
+        except ModelError as error:
+            raise type(error)(error.message, _variables(error.hint, self._provider)) from error
+
+
+def _variables(hint: str | None, provider: Provider) -> str | None:
+    return hint and hint.replace("OPENAI_", f"{provider.name.upper()}_")
+
+
+class Dated:
+    """Passes every question on and writes down when and where its answer was made: one JSON line a question.
+
+    It belongs inside `Cached`, whose file holds no dates: what comes out of a cache was made at another time.
+    """
+
+    def __init__(self, client: Client, path: Path, place: str) -> None:
+        self.client, self.path, self.place = client, path, place
+        self.model, self.defaults = client.model, client.defaults
+
+    def ask(self, messages: Sequence[Message], **parameters: JsonValue) -> Answer:
+        """The answer; raises what the client raises. A conversation that is too long is dated too: it is an outcome."""
+        name = key(self.model, messages, {**self.defaults, **parameters})
+        try:
+            answer = self.client.ask(messages, **parameters)
+        except TooLong:
+            self._note(name)
+            raise
+        self._note(name)
+        return answer
+
+    def _note(self, name: str) -> None:
+        row = {"key": name, "generated": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "place": self.place}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def dates_file(answers: Path) -> Path:
+    """Where the dates of the answers in the file `answers` are kept."""
+    return answers.with_suffix(".dates.jsonl")
+
+
+def dates(path: Path) -> dict[str, tuple[str, str]]:
+    """Digest of a question → when (ISO 8601, UTC) and where its answer was made. A line that was cut off is left out:
+    that answer's date is then unknown."""
+    found: dict[str, tuple[str, str]] = {}
+    for line in path.read_text("utf-8").splitlines() if path.exists() else []:
+        try:
+            row = json.loads(line)
+            found.setdefault(row["key"], (row["generated"], row["place"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
 
 
 class Reused:

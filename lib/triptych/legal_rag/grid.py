@@ -7,20 +7,21 @@ being any better. At equal context tokens it has to earn it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import cast
 
 import numpy as np
 import pandas as pd
+from pydantic import JsonValue
 from statsmodels.stats.proportion import proportion_confint
 from tqdm.auto import tqdm
 
 from triptych.errors import ParameterError
 from triptych.legal_rag import chunk, retrieve, score
 from triptych.legal_rag.chunk import Hierarchy, Passage
-from triptych.legal_rag.combine import AutoMerge, Fusion, Hyde, Rerank, Rm3, checked_weights
+from triptych.legal_rag.combine import WRITES, AutoMerge, Fusion, Hyde, Rerank, Rm3, checked_weights, unwritten
 from triptych.legal_rag.corpus import Corpus
 from triptych.legal_rag.questions import Phrasing, Question
 from triptych.legal_rag.released_format import substring_hit
@@ -35,26 +36,37 @@ DEFAULT = "semchunk 200"
 HYDE = "HyDE "
 
 
-def arms(passages: Sequence[Passage], names: Sequence[str], writer: Client | None = None) -> list[Arm]:
+def arms(
+    passages: Sequence[Passage],
+    names: Sequence[str],
+    writer: Client | None = None,
+    writes: Mapping[str, JsonValue] = WRITES,
+) -> list[Arm]:
     """The arms called `names`, in that order; an arm that several need is built once.
 
     "BM25" or a model of `embed.MODELS`; "BM25 + RM3" expands the query; "A + B" fuses two or more arms (reciprocal
     ranks, equal weights), "A + 0.5 B" with the weights 1 and 0.5; "A → B" lets embedder B put the 50 best of A in
-    order; "HyDE B" searches with embedder B for what the language model `writer` makes up as an answer. Raises
-    ParameterError for weights that mean nothing and for HyDE without a writer, ModelError for a name that is none of
-    these.
+    order; "HyDE B" searches with embedder B for what the language model `writer` makes up as an answer when it is asked
+    with the parameters `writes`. Raises ParameterError for weights that mean nothing and for HyDE without a writer,
+    ModelError for a name that is none of these.
     """
     built: dict[str, Arm] = {}
 
     def arm(name: str) -> Arm:
         if name not in built:
-            built[name] = _made(name, passages, arm, writer)
+            built[name] = _made(name, passages, arm, writer, writes)
         return built[name]
 
     return [arm(name) for name in names]
 
 
-def _made(name: str, passages: Sequence[Passage], arm: Callable[[str], Arm], writer: Client | None) -> Arm:
+def _made(
+    name: str,
+    passages: Sequence[Passage],
+    arm: Callable[[str], Arm],
+    writer: Client | None,
+    writes: Mapping[str, JsonValue],
+) -> Arm:
     first, arrow, second = name.partition(" → ")
     if arrow:
         return Rerank(arm(first), _dense(second, arm, "put passages in order"))
@@ -71,7 +83,7 @@ def _made(name: str, passages: Sequence[Passage], arm: Callable[[str], Arm], wri
     if name.startswith(HYDE):
         if writer is None:
             raise ParameterError(f"{name} needs a language model that writes", "give a writer, or leave HyDE out")
-        return Hyde(_dense(name.removeprefix(HYDE), arm, "search for what was written"), writer)
+        return Hyde(_dense(name.removeprefix(HYDE), arm, "search for what was written"), writer, writes)
     return retrieve.arms(passages, [name])[0]
 
 
@@ -122,12 +134,14 @@ def table(
     k: int,
     budget: int,
     rule: Rule = HALF,
+    writer: Client | None = None,
 ) -> pd.DataFrame:
     """Recall of every pair and phrasing with k passages, and with as many as fit into `budget` WordPiece tokens.
 
     Columns: chunker, arm, phrasing, given ("passages" or "tokens"), limit (k or budget), passages (of the corpus), mean
     (tokens a passage), context (tokens handed over, mean over the questions), hits, n, recall, low, high (Wilson,
-    95 %). With `HIERARCHY` the arm searches the leaves and `passages` counts those.
+    95 %), unwritten (questions for which `writer`, the language model of HyDE arms, wrote nothing: `combine.Hyde`).
+    With `HIERARCHY` the arm searches the leaves and `passages` counts those.
     """
     rows: list[dict[str, object]] = []
     chunkers = list(dict.fromkeys(pair.chunker for pair in pairs))
@@ -135,7 +149,7 @@ def table(
         cut = chunk.hierarchy(corpus) if chunker == HIERARCHY else chunk.CHUNKERS[chunker](corpus)
         passages = cut.leaves if isinstance(cut, Hierarchy) else cut
         size = {"passages": len(passages), "mean": fmean(passage.tokens for passage in passages)}
-        for arm in arms(passages, [pair.arm for pair in pairs if pair.chunker == chunker]):
+        for arm in arms(passages, [pair.arm for pair in pairs if pair.chunker == chunker], writer):
             for phrasing in phrasings:
                 asked = [item.phrased(phrasing) for item in items]
                 for given, limit, context in _contexts(arm, cut, asked, k, budget):
@@ -152,6 +166,7 @@ def table(
                                 score.is_hit(item, part, rule) for item, part in zip(items, context, strict=True)
                             ),
                             "n": len(items),
+                            "unwritten": len(unwritten([arm]).intersection(asked)),
                         }
                     )
     made = pd.DataFrame(rows)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from string import Template
 
@@ -66,6 +66,14 @@ def same_model(one: str, other: str) -> bool:
     return _bare(one) == _bare(other) != ""
 
 
+def no_self_judging(judge: str, authors: Iterable[str]) -> None:
+    """Raises ParameterError when an author is the judge: asked before anything is paid for."""
+    if any(same_model(author, judge) for author in authors):
+        raise ParameterError(
+            f"{judge} would judge its own answers", "choose another judge, or own=True to allow it and say so"
+        )
+
+
 def _bare(name: str) -> str:
     last = name.strip().lower().rpartition("/")[2].partition("@")[0]
     return re.sub(r"[-_](latest|20\d\d-?[01]\d(-?[0-3]\d)?|[01]\d-[0-3]\d|\d{4})$", "", last)
@@ -87,11 +95,8 @@ class LanguageModelJudge:
 
     def judge(self, cases: Sequence[Case]) -> list[Verdict]:
         """One verdict a case, in order. Raises ParameterError for its own answers, ModelError when it has no model."""
-        if not self.own and any(same_model(case.author, self.client.model) for case in cases):
-            raise ParameterError(
-                f"{self.client.model} would judge its own answers",
-                "choose another judge, or own=True to allow it and say so",
-            )
+        if not self.own:
+            no_self_judging(self.client.model, {case.author for case in cases})
         return [self._one(case) for case in cases]
 
     def _one(self, case: Case) -> Verdict:

@@ -144,9 +144,10 @@ class Fit:
 def fit(frame: pd.DataFrame, measure: Measure, model: Model = PAPER, unparsed: Unparsed = "wrong") -> Fit:
     """Fit the linear probability model to a table of runs (`runs.Run`), answerable questions only.
 
-    Repeats are rows of their own; judges, chunkers and phrasings are not: fit each apart, or ParameterError
-    (`runs.unpooled`). Raises DataError when a question or a cell has too few runs for the model, when there
-    are fewer than two levels of a factor or fewer than three clusters, or gold passages are wanted and missing.
+    Repeats are rows of their own inside their question's cluster: they add no independent question, only a surer
+    outcome of each cell. Judges, chunkers and phrasings are not: fit each apart, or ParameterError (`runs.unpooled`).
+    Raises DataError when a question or a cell has too few runs for the model, when there are fewer than two levels of a
+    factor or fewer than three clusters, or gold passages are wanted and missing.
     """
     data = _prepared(frame, measure, model.cluster, unparsed)
     formula = _formula(data, model.coding)

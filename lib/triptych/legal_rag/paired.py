@@ -4,6 +4,9 @@ With 100 questions the large-sample Wald test is not the last word. Two arms: Mc
 a BCa bootstrap interval. Several arms: Cochran's Q, then all pairs with Holm's correction. Two arms' *kinds* of error:
 Bowker's symmetry and Stuart–Maxwell's marginal homogeneity. pingouin and statsmodels compute; here is only what brings
 the tidy table to them and guards the cases they stumble over.
+
+Repeats are no further questions. `runs.wide` averages them within question and arm, which equivalence and bootstrap
+take; exact tests need one answer a question and arm and refuse averages (`runs.one_repeat` selects).
 """
 
 from __future__ import annotations

@@ -180,6 +180,9 @@ def collection(passages: Sequence[Passage], vectors: Vectors, identity: str) -> 
     opened = _client(folder).get_collection(COLLECTION, embedding_function=None)
     if not _holds(opened, passages):
         raise DataError(f"the Chroma collection {folder.name} does not hold these passages", f"rm -r {folder}")
+    kept = opened.get(limit=1, include=["embeddings"])["embeddings"]
+    if kept is None or len(kept[0]) != vectors.shape[1]:  # chromadb would say so at the first search, in its own words
+        raise DataError(f"the Chroma collection {folder.name} holds vectors of another length", f"rm -r {folder}")
     return opened
 
 

@@ -198,11 +198,18 @@ def unpooled(frame: pd.DataFrame, apart: Sequence[str] = ()) -> None:
             )
 
 
+def one_repeat(frame: pd.DataFrame) -> pd.DataFrame:
+    """The first repeat of every question in every arm: what tests need that take one answer a question and arm."""
+    key = [name for name in KEY if name != "repeat"]
+    first = frame["repeat"] == frame.groupby(key)["repeat"].transform("min")
+    return frame.loc[first].reset_index(drop=True)
+
+
 def binary(values: pd.DataFrame | pd.Series) -> npt.NDArray[np.int64]:
     """The same values as integers 0 and 1. Raises ParameterError when repeats were averaged into fractions."""
     array = np.asarray(values, dtype=float)
     if not np.isin(array, (0.0, 1.0)).all():
-        raise ParameterError("an exact test needs one answer a question and arm", "select one repeat first")
+        raise ParameterError("an exact test needs one answer a question and arm", "runs.one_repeat(frame)")
     return array.astype(np.int64)
 
 

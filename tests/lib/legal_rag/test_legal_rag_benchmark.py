@@ -175,6 +175,76 @@ def test_parquet_and_other_data_sets_of_the_schema(
         benchmark.read(broken, served["qa.parquet"])
 
 
+def test_a_passage_with_the_gold_text_is_another_sufficient_one(tmp_path: Path, own_cache: Path) -> None:
+    twin = {**QA[0], "id": 2, "relevant_passage_id": "3"}
+    alone, doubled = benchmark.read(*files(tmp_path, qa=[*QA, twin])).questions
+    assert alone.sufficient == ()
+    (gold,), ((other,),) = doubled.gold, doubled.sufficient
+    assert (gold.article, other.article, other.quote) == ("3", "1.2.1-c1-s1", gold.quote)
+    first, second, third = benchmark.read(*files(tmp_path)).passages
+    for rule, hits in ((score.HALF, [False, False, True]), (score.SUFFICIENT, [True, False, True])):
+        assert [score.is_hit(doubled, [passage], rule) for passage in (first, second, third)] == hits
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_benchmarks_by_name(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = benchmark.named("eu-law", ["nis2/28", "nis2/35"], 100)
+    assert (ours.name, ours.chunker, len(ours.unanswerable)) == ("EU law", "semchunk 100", 12)
+    assert not any(item.answerable for item in ours.unanswerable)
+    corpus, qa = files(tmp_path)
+    local = benchmark.named(str(tmp_path))
+    assert (local.name, local.chunker, len(local.passages)) == (tmp_path.name, "as given", 3)
+    assert local.unanswerable == []
+    assert local.digest == benchmark.named(str(tmp_path)).digest
+    qa.write_text(qa.read_text().replace("Sure.", "Quite sure."))
+    assert local.digest != benchmark.named(str(tmp_path)).digest
+    served = {"data/corpus.jsonl": corpus, "data/qa.jsonl": qa}
+    monkeypatch.setattr(benchmark, "_listed", lambda *_: ["README.md", *served])
+    monkeypatch.setattr(benchmark, "_download", lambda source, name, endpoint: served[f"data/{name}"])
+    made = benchmark.named(f"someone/else@{COMMIT}")
+    assert (made.name, len(made.questions)) == ("someone/else", 1)
+
+    def offline(*_: object) -> None:
+        raise AssertionError("asked the hub again")
+
+    monkeypatch.setattr(benchmark, "_listed", offline)
+    monkeypatch.setattr(benchmark, "_download", offline)
+    assert benchmark.named(f"someone/else@{COMMIT}").digest == made.digest
+    monkeypatch.setattr(benchmark, "legal_rag_bench", lambda: made)
+    assert benchmark.named("legal-rag-bench") is made
+
+
+@pytest.mark.parametrize("name", ["", "eu", "someone/else", "someone/else@main", f"else@{COMMIT}", "no/such/folder"])
+def test_a_name_that_is_no_benchmark_is_told_which_are(name: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        benchmark.named(name)
+    assert caught.value.message == f"no benchmark is called {name!r}"
+    for known in ("eu-law", "legal-rag-bench", "owner/name@revision", "folder"):
+        assert known in str(caught.value.hint)
+
+
+def test_a_folder_without_or_with_too_many_files_and_articles_of_another_corpus(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no corpus\.jsonl or corpus\.parquet"):
+        benchmark.named(str(tmp_path))
+    files(tmp_path)
+    (tmp_path / "qa.parquet").touch()
+    with pytest.raises(DataError, match=r"holds qa\.jsonl and qa\.parquet"):
+        benchmark.named(str(tmp_path))
+    with pytest.raises(ParameterError, match="articles are those of eu-law"):
+        benchmark.named("legal-rag-bench", ["gdpr/17"])
+
+
+def test_a_data_set_that_cannot_be_listed_is_a_clear_error(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(self: object, repository: str, **_: object) -> list[str]:
+        raise ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", nobody)
+    with pytest.raises(DataError, match="could not list the files of someone/else"):
+        benchmark.named(f"someone/else@{COMMIT}")
+
+
 def test_our_benchmark_in_part() -> None:
     made = benchmark.eu_law(["nis2/28", "nis2/35", "gdpr/33"])
     assert {passage.article for passage in made.passages} == {"nis2/28", "nis2/35", "gdpr/33"}

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triptych.errors import ParameterError
+from triptych.errors import ModelError, ParameterError
 from triptych.legal_rag import chunk, combine, lexical
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
 from triptych.legal_rag.embed import Embedder
 from triptych.legal_rag.retrieve import Bm25, Dense, Found
-from triptych.llm import Answer, Message
+from triptych.llm import Answer, Message, TooLong
 
 
 def passage(number: int, text: str = "") -> Passage:
@@ -127,6 +127,35 @@ def test_hyde_searches_for_what_the_model_wrote(own_cache: Path, passages: list[
     assert [hit.score for hit in silent] == pytest.approx(
         [h.score for h in dense.search("kettle updates", 2)], abs=1e-4
     )
+
+
+class Small(Writer):
+    """A model with room for twenty signs, that cannot be reached when asked for a kettle."""
+
+    def ask(self, messages: Sequence[Message], **parameters: object) -> Answer:
+        if "kettle" in messages[-1].content:
+            raise ModelError("nobody listens")
+        if "a very long question" in messages[-1].content:
+            raise TooLong("the request exceeds the context")
+        assert parameters == {"max_tokens": 7}
+        return super().ask(messages, **parameters)
+
+
+def test_a_question_too_long_for_hydes_model_is_searched_as_it_is_and_counted(
+    own_cache: Path, passages: list[Passage]
+) -> None:
+    dense = Dense(passages, Embedder("wordllama"))
+    hyde = combine.Hyde(dense, Small(TEXTS[3]), {"max_tokens": 7})
+    arms = [combine.Rerank(combine.Fusion([Bm25(passages), hyde]), dense)]
+    assert hyde.search("hello", 1)[0].passage == passages[3]
+    assert combine.unwritten(arms) == set()
+    found = hyde.search("a very long question about updates", 2)
+    alone = dense.search("a very long question about updates", 2)
+    assert [hit.passage for hit in found] == [hit.passage for hit in alone]
+    hyde.search("a very long question about updates", 1)  # asked again, counted once
+    assert combine.unwritten(arms) == combine.unwritten([hyde]) == {"a very long question about updates"}
+    with pytest.raises(ModelError, match="nobody listens"):  # a model that is away is a failure, not an outcome
+        hyde.search("a kettle", 1)
 
 
 def test_leaves_are_merged_when_most_of_a_passage_was_found() -> None:

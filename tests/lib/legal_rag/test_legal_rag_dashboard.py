@@ -51,6 +51,16 @@ def test_a_question_is_judged_and_typed_words_are_not(desk: Desk) -> None:
     assert "<b>anonymously</b>" not in panel.out.value
 
 
+def test_an_unanswerable_question_can_be_picked(desk: Desk) -> None:
+    panel = Dashboard(desk, Query("eu-046"))
+    assert "eu-046" in panel.choice.options
+    (seen,) = panel.show(panel.query)
+    assert seen.hit is None
+    assert seen.verdict is not None
+    assert "Reference (eu-046)" in panel.out.value
+    assert "<mark>" not in panel.out.value
+
+
 def test_what_goes_wrong_is_shown(desk: Desk) -> None:
     panel = Dashboard(desk, Query("eu-017"))
     assert panel.show(Query("eu-999")) == []

@@ -187,6 +187,19 @@ def test_another_dimension_than_the_cached_one_is_refused(own_cache: Path) -> No
         Embedder("toy", toy(table={"b": [1.0, 2.0]}), identity="1").texts(["a", "b"])
 
 
+def test_a_reply_of_another_dimension_leaves_the_cache_as_it_was(own_cache: Path) -> None:
+    made = Embedder("toy", toy(), identity="1")
+    good = made.texts(["a"])
+    odd = Embedder("toy", toy(table={"b": [1.0, 2.0]}), identity="1")
+    with pytest.raises(ModelError, match="2 now, 3 in its cache"):
+        odd.texts(["b"])
+    with closing(sqlite3.connect(made.file)) as table:
+        assert table.execute("SELECT count(*) FROM vectors").fetchone() == (1,)
+    mended = Embedder("toy", toy(), identity="1")
+    assert mended.texts(["a", "b"]).shape == (2, 3)
+    assert np.array_equal(mended.texts(["a"]), good)
+
+
 def test_a_damaged_cache_is_told(own_cache: Path) -> None:
     made = Embedder("toy", toy(), identity="1")
     made.texts(["a"])

@@ -10,14 +10,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from triptych.errors import DataError, ModelError
-from triptych.legal_rag import chunk, factorial, generate, questions, runs, score
+from triptych import keys, stages, tables
+from triptych.errors import DataError, ModelError, ParameterError
+from triptych.legal_rag import benchmark, chunk, factorial, generate, grid, questions, runs, score
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
 from triptych.legal_rag.judge import Case, Verdict
 from triptych.legal_rag.questions import Question
 from triptych.legal_rag.retrieve import Found
-from triptych.llm import Answer, Cached, Message, Recorder, Replay, Taken, TooLong, user
+from triptych.llm import Answer, Cached, InProcess, Message, Recorder, Replay, Taken, TooLong, user
 
 
 class Fixed:
@@ -38,8 +39,10 @@ class Model:
     def __init__(self, refuses: str = "", fails_at: int = 0, silent_at: int = 0) -> None:
         self.defaults: dict[str, Any] = {}
         self.refuses, self.fails_at, self.silent_at, self.calls = refuses, fails_at, silent_at, 0
+        self.seeds: list[int | None] = []
 
     def ask(self, messages: Sequence[Message], **parameters: Any) -> Answer:
+        self.seeds.append(parameters.get("seed"))
         if self.refuses and self.refuses in messages[-1].content:
             raise TooLong("the request exceeds the context")
         self.calls += 1
@@ -226,6 +229,131 @@ def test_recorded_answers_are_replayed_exactly(todo: list[factorial.Context], eu
     assert caught.value.hint == "make it again"
     with pytest.raises(ModelError, match="no recorded answer"):
         replay.ask([user(todo[0].text)], temperature=1)
+
+
+class Other(Model):
+    model = "another"
+
+
+def cells_of(todo: list[factorial.Context]) -> int:
+    """How many different questions the design puts to a model: two arms may find the same passages."""
+    return len({(each.text, each.passages) for each in todo})
+
+
+def test_every_model_is_crossed_with_every_arm_and_repeat(todo: list[factorial.Context], eu_law: Corpus) -> None:
+    clients = {"one": Model(), "two": Other(refuses="[2]")}
+    kept = factorial.record(todo, clients, eu_law, [], repeats=3, seed=4, max_tokens=9)
+    answers = factorial.replay(todo, clients, eu_law, kept, repeats=3, seed=4, max_tokens=9)
+    cells = Counter(
+        (each.generator, each.repeat, each.context.question.id, each.context.phrasing, each.context.retriever)
+        for each in answers
+    )
+    assert set(cells.values()) == {1}
+    assert len(cells) == 2 * 3 * len(todo)
+    assert {each.author for each in answers} == {"stand-in", "another"}
+    different = cells_of(todo)
+    assert Counter(clients["one"].seeds) == {4: different, 5: different, 6: different}  # repeat r: seed + r
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_without_reuse_every_cell_is_asked_again(reuse: bool, todo: list[factorial.Context], eu_law: Corpus) -> None:
+    before = factorial.record(todo, {"one": Model()}, eu_law, [], repeats=2, seed=0)
+    again = Model()
+    kept = factorial.record(todo, {"one": again}, eu_law, before if reuse else [], repeats=2, seed=0)
+    assert again.calls == (0 if reuse else 2 * cells_of(todo))
+    assert [row.key for row in kept] == [row.key for row in before]
+
+
+def test_models_that_are_one_and_repeats_that_are_none_are_refused(
+    todo: list[factorial.Context], eu_law: Corpus
+) -> None:
+    with pytest.raises(ParameterError, match="no list of different models"):
+        factorial.record(todo, {"one": Model(), "two": Model()}, eu_law, [])
+    with pytest.raises(ParameterError, match="no list of different models"):
+        factorial.record(todo, {}, eu_law, [])
+    with pytest.raises(ParameterError, match="0 repeats"):
+        factorial.record(todo, {"one": Model()}, eu_law, [], repeats=0)
+
+
+def test_the_default_design_finds_the_recorded_answers_under_their_digests() -> None:
+    """The committed file is the oracle: a replay raises for every digest that it does not hold."""
+    spec = stages.get("legal_rag/02_factorial")
+    design = stages.resolve(spec, "full")
+    assert (design["models"], design["repeats"], design["reuse"]) == (["smollm2-135m"], 1, True)
+    bench = benchmark.named(design["benchmark"], design["articles"], design["tokens"])
+    kept = factorial.taken(tables.read(keys.recorded_files(spec, "replies.parquet")[0]))
+    arms = grid.arms(bench.passages, ["BM25"])
+    items = [*bench.questions, *bench.unanswerable]
+    order = {"seed": design["seed"], "limit": 5}
+    todo = list(factorial.contexts(items, design["phrasings"], arms, bench.passages, design["k"], **order))
+    asked = generate.sampling(design["temperature"], design["max_tokens"], design["seed"])
+    answers = factorial.replay(todo, {"SmolLM2-135M": InProcess()}, bench.corpus, kept, **asked)
+    assert len(answers) == len(todo) >= 5 * 2 * 2
+    assert all(each.reply.replayed for each in answers)
+
+
+class Even:
+    """A judge that finds every second answer right."""
+
+    name = "even"
+
+    def judge(self, cases: Sequence[Case]) -> list[Verdict]:
+        return [Verdict("even", place % 2 == 0, True, False) for place, _ in enumerate(cases)]
+
+
+def test_repeats_are_rows_and_no_further_questions(
+    todo: list[factorial.Context], passages: list[Passage], eu_law: Corpus
+) -> None:
+    own = [each for each in todo if each.retriever == "first" and each.phrasing == "plain"]
+    client = {"one": Model()}
+    kept = factorial.record(own, client, eu_law, [], repeats=2)
+    frame = factorial.tidy(
+        factorial.judged(factorial.replay(own, client, eu_law, kept, repeats=2), Odd(), passages, "semchunk 200")
+    )
+    assert frame.groupby("question")["repeat"].agg(list).tolist() == [[0, 1]] * len(own)
+    half = frame[frame["answerable"]].assign(verdict="judged", correct=lambda rows: rows["repeat"] == 0, grounded=True)
+    by = factorial.rates(half.astype({"correct": "boolean", "grounded": "boolean"})).set_index("measure")
+    assert by.loc["correct", ["hits", "n", "share"]].tolist() == [1.5, 3, 0.5]  # three questions, half right each
+    assert by.loc["grounded", ["hits", "n"]].tolist() == [3, 3]
+    once = factorial.rates(runs.one_repeat(half)).set_index("measure")
+    assert once.loc["correct", ["hits", "n"]].tolist() == [3, 3]
+    for name in ("low", "high"):  # as wide as three questions asked once, not as narrow as six
+        assert by.loc["grounded", name] == once.loc["grounded", name]
+
+
+def test_pipelines_go_through_the_whole_design(
+    items: list[Question], passages: list[Passage], eu_law: Corpus, own_cache: Path
+) -> None:
+    names = ["BM25 + RM3", "BM25 + 0.5 wordllama", "BM25 → wordllama", "HyDE wordllama"]
+    arms = grid.arms(passages, names, Model())
+    todo = list(factorial.contexts(items, ["distant"], arms, passages, k=2))
+    frame = factorial.judged(
+        factorial.answer(todo, generate.ExtractiveReader(), eu_law), Even(), passages, "semchunk 200"
+    )
+    assert set(factorial.tidy(frame)["retriever"]) == {*names, *factorial.BOUNDS}
+    assert (factorial.crossed(frame).groupby("retriever").size() == 3).all()
+
+
+def test_when_an_answer_was_made_is_kept_or_said_to_be_unknown(
+    todo: list[factorial.Context], eu_law: Corpus, tmp_path: Path
+) -> None:
+    file = tmp_path / "answers.jsonl"
+    old = Model()
+    factorial.record(todo[:4], {"m": Cached(old, file, remake="…")}, eu_law, [])  # kept before there were dates
+    dated = Cached(generate.Dated(Model(refuses="[2]"), generate.dates_file(file), "a machine"), file, remake="…")
+    kept = factorial.record(todo, {"m": dated}, eu_law, [])
+    table = factorial.origins(kept, generate.dates(generate.dates_file(file)), None)
+    assert list(table)[-2:] == ["generated", "place"]
+    assert table["generated"].isna().sum() == old.calls == 4
+    assert set(table["place"].dropna()) == {"a machine"}
+    assert factorial.taken(table) == kept
+    said = factorial.when(table)
+    assert said.startswith(f"generated {str(table['generated'].dropna().iloc[0])[:10]} on a machine; ")
+    assert said.endswith(f"date of generation not kept for 4 of {len(kept)} answers")
+    assert "not kept for any" in factorial.when(table.drop(columns=["generated", "place"]))
+    table.to_parquet(tmp_path / "replies.parquet")
+    again = factorial.origins(kept, {}, pd.read_parquet(tmp_path / "replies.parquet"))  # taken over with their dates
+    assert again["generated"].fillna("").tolist() == table["generated"].fillna("").tolist()
 
 
 def test_a_table_of_something_else_is_refused() -> None:

@@ -14,6 +14,7 @@ from triptych.legal_rag import chunk, generate
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
 from triptych.llm import Answer, Message, Recorder, TooLong, user
+from triptych.llm.cache import key
 
 
 class Model:
@@ -136,6 +137,56 @@ def test_prompts_are_found_by_name() -> None:
     assert generate.prompt("passages").id == "passages@2"
     with pytest.raises(ParameterError, match="closed-book"):
         generate.prompt("no such")
+
+
+def test_sampling_keeps_the_digests_of_the_record_and_leaves_out_a_negative_temperature() -> None:
+    recorded = {"temperature": 0, "seed": 0, "max_tokens": 96}  # as the committed answers were asked
+    for temperature in (0, 0.0):
+        asked = generate.sampling(temperature, 96, 0)
+        assert key("m", [user("q")], asked) == key("m", [user("q")], recorded)
+    assert generate.sampling(0.7, 9, 3) == {"temperature": 0.7, "seed": 3, "max_tokens": 9}
+    assert generate.sampling(-1, 9, 0) == {"seed": 0, "max_tokens": 9}
+    with pytest.raises(ParameterError, match="0 tokens"):
+        generate.sampling(0, 0, 0)
+
+
+def test_two_vendors_are_asked_each_at_its_own_address_with_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Served:
+        def __init__(self, model: str, base_url: str | None = None, key: str | None = None) -> None:
+            self.model, self.where, self.defaults = model, (base_url, key), dict[str, Any]()
+
+        def ask(self, messages: Sequence[Message], **parameters: Any) -> Answer:
+            asked.append({"model": self.model, "where": self.where, **parameters})
+            if messages[-1].content == "bad":
+                raise ModelError("refused", "check OPENAI_API_KEY")
+            return Answer(text="Yes.", seconds=0)
+
+    monkeypatch.setattr(generate, "OpenAICompatible", Served)
+    monkeypatch.setenv("GEMINI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    gemini, openai, bare, path = (
+        generate.hosted(name) for name in ("gemini/flash", "openai/flash", "flash", "meta-llama/flash")
+    )
+    names = [client.model for client in (gemini, openai, bare, path)]
+    assert names == ["gemini/flash", "flash", "flash", "meta-llama/flash"]  # openai's two names are one model
+    with pytest.raises(ModelError, match="needs a key") as caught:
+        gemini.ask([user("q")])
+    assert "GEMINI_API_KEY" in str(caught.value.hint)
+    monkeypatch.setenv("GEMINI_API_KEY", "secret")
+    assert gemini.ask([user("q")], seed=1, max_tokens=5).text == "Yes."
+    openai.ask([user("q")], seed=1)
+    assert asked == [
+        {"model": "flash", "where": ("http://127.0.0.1:9/v1", "secret"), "max_tokens": 5},  # it takes no seed
+        {"model": "flash", "where": (None, None), "seed": 1},
+    ]
+    with pytest.raises(ModelError, match="refused") as caught:
+        gemini.ask([user("bad")])
+    assert caught.value.hint == "check GEMINI_API_KEY"
+    for name in ("isaacus/kanon-2-embedder", "gemini/"):
+        with pytest.raises(ParameterError, match="names no model that answers"):
+            generate.hosted(name)
 
 
 def test_recorded_answers_are_given_again_and_only_the_rest_is_asked() -> None:

@@ -106,6 +106,17 @@ def test_hyde_is_an_arm_by_name_alone_and_fused(own_cache: Path) -> None:
         grid.arms(passages, ["HyDE BM25"], writer)
 
 
+def test_hyde_in_the_table_needs_a_writer_and_what_it_did_not_write_is_counted(own_cache: Path) -> None:
+    bench = benchmark.eu_law(ARTICLES[:2])
+    pairs = [grid.Cell("semchunk 200", "HyDE wordllama"), grid.Cell("semchunk 200", "wordllama")]
+    with pytest.raises(ParameterError, match="needs a language model that writes"):
+        grid.table(bench.corpus, bench.questions, ["plain"], pairs, 2, 500)
+    made = grid.table(bench.corpus, bench.questions, ["plain"], pairs, 2, 500, writer=Writer(" "))
+    by = made[made["given"] == "passages"].set_index("arm")
+    assert by["unwritten"].to_dict() == {"HyDE wordllama": len(bench.questions), "wordllama": 0}
+    assert by.loc["HyDE wordllama", "hits"] == by.loc["wordllama", "hits"]  # nothing written: the question's own vector
+
+
 def test_which_pairs_are_run() -> None:
     pairs = grid.cells(["semchunk 100", "semchunk 200"], ["BM25", "MiniLM"], ["BM25"])
     assert [(pair.chunker, pair.arm) for pair in pairs] == [

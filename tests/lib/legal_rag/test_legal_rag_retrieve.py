@@ -12,7 +12,7 @@ import pytest
 import Stemmer
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
-from triptych.errors import DataError, ParameterError
+from triptych.errors import DataError, ModelError, ParameterError
 from triptych.legal_rag import chunk, questions, retrieve
 from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.corpus import Corpus
@@ -167,6 +167,30 @@ def test_only_the_text_is_indexed() -> None:
     """No id, title or other metadata: "gdpr" in a passage's id must not help it."""
     passages = [Passage("gdpr/1", 0, 7, "records", 1), Passage("nis2/1", 0, 9, "incidents", 1)]
     assert retrieve.Bm25(passages).search("gdpr", 2) == []
+
+
+class Shorter(Random):
+    """The same model after its server was set to fewer dimensions, for questions alone or for all."""
+
+    passages: int = 384
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return super()._get_text_embedding(text)[: self.passages]
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return super()._get_text_embedding(query)[:96]
+
+
+def test_vectors_of_another_length_are_refused_in_our_own_words(own_cache: Path) -> None:
+    passages = made_up(["one", "two", "three"])
+    mixed = retrieve.Dense(passages, Embedder("random", Shorter(model_name="random"), identity="x"))
+    for search in (mixed.search, lambda question, k: mixed.nearest(mixed.embedder.queries([question])[0], k)):
+        with pytest.raises(ModelError, match="96 now, 384 in its cache") as caught:
+            search("a question", 1)
+    mixed.embedder.file.unlink()  # as the hint says
+    assert str(mixed.embedder.file) in str(caught.value)
+    with pytest.raises(DataError, match="holds vectors of another length"):
+        retrieve.Dense(passages, Embedder("random", Shorter(model_name="random", passages=96), identity="x"))
 
 
 def test_bad_requests(own_cache: Path) -> None:
