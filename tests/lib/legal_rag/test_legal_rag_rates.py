@@ -60,9 +60,9 @@ def test_a_table_is_made_for_each_phrasing_apart(frame: pd.DataFrame) -> None:
 def test_a_models_name_says_where_it_runs(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     here, far = generate.model_client(InProcess.SOURCE), generate.model_client("some/model")
-    assert isinstance(here.client, InProcess)
+    assert isinstance(here.client.client, InProcess)  # inside the one that dates answers
     assert here.model.startswith(f"{InProcess.SOURCE}@")  # the weights are part of what an answer is kept under
-    assert isinstance(far.client, OpenAICompatible)
+    assert isinstance(far.client.client, OpenAICompatible)
     assert far.model == "some/model"
     assert here.path == far.path == own_cache / "answers" / "legal-rag.jsonl"
     with pytest.raises(ModelError) as caught:  # no key was looked for until here
