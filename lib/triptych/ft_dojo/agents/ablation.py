@@ -175,9 +175,9 @@ def varied_gains(rows: pd.DataFrame) -> pd.DataFrame:
 
 def paired(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns task, seed, varied, gain: every run of a variation beside the one of the agent as it is."""
-    whole: Any = rows[rows["varied"] == AS_IT_IS].set_index(["task", "seed"])["test"].rename("whole")
-    other: Any = rows[rows["varied"] != AS_IT_IS].join(whole, on=["task", "seed"], how="inner")
-    return other.assign(gain=other["test"] - other["whole"])[["task", "seed", "varied", "gain"]]
+    whole: Any = rows[rows["varied"] == AS_IT_IS][["task", "seed", "test"]]
+    other: Any = rows[rows["varied"] != AS_IT_IS].merge(whole, on=["task", "seed"], suffixes=("", " as it is"))
+    return other.assign(gain=other["test"] - other["test as it is"])[["task", "seed", "varied", "gain"]]
 
 
 def play(

@@ -152,7 +152,7 @@ def against(rows: pd.DataFrame, agent: str, count: int = DRAWS, seed: int = 0) -
             }
         )
     fair = [line for line in lines if line["other"] != ORACLE]
-    corrected = multipletests([line["p"] for line in fair], method="holm")[1] if fair else []
+    corrected: Any = multipletests([line["p"] for line in fair], method="holm")[1] if fair else []
     for line, p in zip(fair, corrected, strict=True):
         line["p Holm"] = float(p)
     return pd.DataFrame(lines)
