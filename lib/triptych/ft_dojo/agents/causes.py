@@ -211,7 +211,7 @@ class _Pairs:
 
 def single_factor(bench: Bench, rng: random.Random) -> Finding:
     """First whether val dropped at all; then take back one change at a time and compare with all changes in place, seed
-    by seed. Every comparison stops as soon as it is clear, and none before the budget is spent.
+    by seed. Every comparison goes on until it is clear or the budget is spent.
 
     A change is a cause when taking it back brings back at least half of the drop: the test is of none against all.
     """
