@@ -8,7 +8,6 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.container import BarContainer
 
-from triptych import figures
 from triptych.bitsys import compare, published
 
 ROW = {
@@ -20,7 +19,6 @@ ROW = {
 
 @pytest.fixture
 def table() -> pd.DataFrame:
-    figures.use_style()
     return pd.DataFrame([{**ROW, "kind": kind, "n": n} for n in (8, 16) for kind in ("bitsys", "fixed")])
 
 

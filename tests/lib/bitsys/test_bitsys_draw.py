@@ -12,12 +12,10 @@ from triptych.bitsys import dashboard, draw, explain, lesson, model, published, 
 from triptych.bitsys.design import Design
 from triptych.bitsys.synthesise import Resources
 from triptych.errors import ParameterError, ToolMissing
-from triptych.figures import use_style
 
 
 @pytest.fixture(autouse=True)
 def closed_figures():
-    use_style()
     yield
     plt.close("all")
 

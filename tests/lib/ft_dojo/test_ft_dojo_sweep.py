@@ -127,9 +127,8 @@ def test_figures_have_a_place_for_every_task() -> None:
     for figure in (draw_tasks.scores(table), draw_tasks.differences(table)):
         assert {text.get_text() for text in figure.axes[0].get_yticklabels()} == names
     many = pd.concat([table.assign(rows=rows) for rows in (60, 2000)])
-    # The house style, once imported anywhere, puts titles to the left.
     panels = draw_tasks.curves(many).axes
-    assert {axes.get_title(where) for axes in panels for where in ("left", "center")} - {""} == names
+    assert {axes.get_title("left") for axes in panels} - {""} == names
 
 
 def test_rows_are_kept_as_lines_of_json(base: tiny.Base, tmp_path: Path) -> None:

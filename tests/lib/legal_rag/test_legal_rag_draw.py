@@ -48,7 +48,7 @@ def test_rates_stand_beside_one_another() -> None:
         for r, g, s in (("x", "one", base + add), ("y", "one", base + add + 0.02))
     ]
     figure = draw_inference.beside(pd.DataFrame(rows))
-    assert [panel.get_title() for panel in figure.axes[:3]] == ["paper: correct", "grounded", "retrieved"]
+    assert [panel.get_title("left") for panel in figure.axes[:3]] == ["paper: correct", "grounded", "retrieved"]
     middles = [[middle for middle, *_ in bars(panel)] for panel in figure.axes]
     assert middles == [
         pytest.approx(v) for v in ([0.7, 0.72], [0.8, 0.82], [0.75, 0.77], [0.2, 0.22], [0.3, 0.32], [0.25, 0.27])

@@ -57,7 +57,7 @@ def test_rankings_show_scores_and_mark_the_gold() -> None:
         "b": [Found(PASSAGES[0], 9.0), Found(PASSAGES[1], 8.0)],
     }
     figure, frame = lesson.rankings(found, QUESTION, k=1)
-    assert [panel.get_title() for panel in figure.axes] == ["a", "b"]
+    assert [panel.get_title("left") for panel in figure.axes] == ["a", "b"]
     for panel, (name, hits) in zip(figure.axes, found.items(), strict=True):
         (bars,) = panel.containers
         assert [bar.get_width() for bar in bars] == [hit.score for hit in hits]
