@@ -20,7 +20,7 @@ from triptych.ft_dojo.agents import baselines, intervals, scripts, trial
 from triptych.ft_dojo.agents.ft_agent import Components, FTAgent
 from triptych.ft_dojo.agents.intervals import Interval
 from triptych.ft_dojo.agents.plan import Hypothesis, Plan, Proposer, Situation
-from triptych.ft_dojo.agents.rules import Strategist
+from triptych.ft_dojo.agents.planner import Planner
 from triptych.ft_dojo.environment.budget import Limits
 from triptych.ft_dojo.environment.observations import ErrorObservation
 from triptych.ft_dojo.environment.session import Session
@@ -94,11 +94,11 @@ def spoiled(plan: Plan, slip: Slip, turn: int) -> Plan:
             return plan.model_copy(update={"spec": plan.spec.but(learning_rate=1000 * plan.spec.learning_rate)})
 
 
-class Capped(Strategist):
+class Capped(Planner):
     """The strategist with a cap on the rows of its data sets."""
 
-    def __init__(self, start: TrainSpec, most: int) -> None:
-        super().__init__(start)
+    def __init__(self, session: Session, start: TrainSpec, most: int) -> None:
+        super().__init__(session, start)
         self.most = most
 
     def _plan(self, situation: Situation, steps: tuple[str, ...], spec: TrainSpec, hypothesis: Hypothesis) -> Plan:
@@ -191,11 +191,11 @@ def play(
     """The row of a cell of `cells` or `variations`."""
     seed = int(cell["seed"])
 
-    def agent(_: Session) -> FTAgent:
+    def agent(session: Session) -> FTAgent:
         on = Components(**{name: bool(cell.get(name, True)) for name in FACTORS})
         if cap := cell.get("cap"):
-            return FTAgent(Capped(start, int(cap)), on, seed)
-        rules: Proposer = Drawn(start) if cell.get("drawn") else Strategist(start)
+            return FTAgent(Capped(session, start, int(cap)), on, seed)
+        rules: Proposer = Drawn(start) if cell.get("drawn") else Planner(session, start)
         return FTAgent(Careless(rules, float(cell.get("spoiled", 0.0)), f"{cell['task']}/{seed}"), on, seed)
 
     return trial.play(str(cell["task"]), seed, base, worker, agent, limits, sizes=sizes)

@@ -26,7 +26,7 @@ from triptych.ft_dojo.environment.task_folder import TaskFolder
 from triptych.ft_dojo.environment.training import TrainingWorker
 from triptych.ft_dojo.trajectory import Trajectory
 
-Make = Callable[[Approver], FTAgent]
+Make = Callable[[Session, Approver], FTAgent]
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def compare(runs: Sequence[tuple[str, Trajectory]]) -> tuple[Figure, pd.DataFram
 def _played(task: TaskFolder, folder: Path, worker: TrainingWorker, make: Make, answers: dict[int, bool]) -> Played:
     with Session(task, folder, worker) as session:
         watching = _Watching(session, answers)
-        verdict = make(watching).play(session)
+        verdict = make(session, watching).play(session)
     return Played(folder, verdict, tuple(zip(watching.before, watching.seen, strict=True)))
 
 

@@ -18,7 +18,7 @@ from triptych.ft_dojo.agents.copilot import CoPilot, SimulatedHuman, Truth, Widg
 from triptych.ft_dojo.agents.ft_agent import FTAgent
 from triptych.ft_dojo.agents.gates import Ask
 from triptych.ft_dojo.agents.plan import Agent, Verdict
-from triptych.ft_dojo.agents.rules import Strategist
+from triptych.ft_dojo.agents.planner import Planner
 from triptych.ft_dojo.environment.budget import Limits
 from triptych.ft_dojo.environment.session import Session
 from triptych.ft_dojo.environment.training import TrainingWorker
@@ -110,13 +110,13 @@ class Study:
                 ) as session,
             ):
                 approver = Ask(session, first=True)
-                return FTAgent(Strategist(self.start), seed=seed, approver=approver).play(session)
+                return FTAgent(Planner(session, self.start), seed=seed, approver=approver).play(session)
 
         return CoPilot(human, play)
 
     def _agent(self, seed: int, most: int) -> Callable[[Session], Agent]:
         def make(session: Session) -> Agent:
-            return FTAgent(Strategist(self.start), seed=seed, approver=Ask(session, most) if most else None)
+            return FTAgent(Planner(session, self.start), seed=seed, approver=Ask(session, most) if most else None)
 
         return make
 

@@ -88,9 +88,9 @@ def general(place: Place) -> Agent:
 def ft_agent(place: Place) -> Agent:
     """FT-Agent with the rule-based strategist."""
     from triptych.ft_dojo.agents.ft_agent import FTAgent
-    from triptych.ft_dojo.agents.rules import Strategist
+    from triptych.ft_dojo.agents.planner import Planner
 
-    return FTAgent(Strategist(), seed=place.seed)
+    return FTAgent(Planner(place.session), seed=place.seed)
 
 
 def oracle(place: Place) -> Agent:

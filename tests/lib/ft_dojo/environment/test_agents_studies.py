@@ -21,6 +21,7 @@ from triptych.ft_dojo.agents import ablation, branch, causes, synthesis, trial
 from triptych.ft_dojo.agents.ft_agent import Components, FTAgent
 from triptych.ft_dojo.agents.gates import Approver
 from triptych.ft_dojo.agents.plan import Look, Situation
+from triptych.ft_dojo.agents.planner import Planner
 from triptych.ft_dojo.agents.remembered import RememberingWorker
 from triptych.ft_dojo.agents.rules import Strategist
 from triptych.ft_dojo.environment import task_folder
@@ -318,8 +319,8 @@ def test_a_branch_shares_everything_up_to_its_decision(
 ) -> None:
     task = write(nominal_cpu=3.0, evaluations=8, actions=60)
 
-    def make(approver: Approver) -> FTAgent:
-        return FTAgent(Strategist(START), seed=1, approver=approver)
+    def make(session: Session, approver: Approver) -> FTAgent:
+        return FTAgent(Planner(session, START), seed=1, approver=approver)
 
     first = branch.play(task, tmp_path / "first", worker, make)
     gates = first.decisions()
