@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from triptych.errors import DataError, LimitError, ParameterError
 from triptych.ft_dojo import tasks, trajectory
 from triptych.ft_dojo.agents import selection, workplace
+from triptych.ft_dojo.agents.consult import Choice
 from triptych.ft_dojo.agents.desk import Desk
 from triptych.ft_dojo.agents.gates import Gate
 from triptych.ft_dojo.agents.plan import Agent, Plan, Verdict
@@ -55,7 +56,7 @@ class SimulatedHuman:
 
 
 class Truth:
-    """Whether a plan, or a model, is really better than the present best: by their scores on the select split.
+    """Whether a plan, or a model, is really better than the present best, or than a rival, by scores on select.
 
     A plan is judged by training it. This is the simulated human's private knowledge, at no cost to the run. Test is
     never looked at, or the human would hand the agent what it is measured by.
@@ -83,7 +84,7 @@ class Truth:
     def __call__(self, gate: Gate) -> bool:
         """Whether yes is right. Raises DataError when no run was named."""
         new = self.of_plan(gate.plan) if gate.model is None else self.of_model(gate.model)
-        return new > self.of_model(gate.best)
+        return new > (self.of_plan(gate.rival) if isinstance(gate, Choice) else self.of_model(gate.best))
 
     def of_plan(self, plan: Plan) -> float:
         """Score on select after training it; −1 when it cannot be trained."""

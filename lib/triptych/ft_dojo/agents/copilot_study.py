@@ -1,4 +1,8 @@
-"""The curve of score against questions asked: FT-Agent alone, and beside simulated humans of several accuracies."""
+"""The curve of score against questions asked: FT-Agent alone, and beside simulated humans of several accuracies.
+
+With a co-pilot FT-Agent asks at its gates, where a no counts when it is said twice, and between plans that it can pay
+only one of (`consult`).
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,9 @@ import pandas as pd
 
 from triptych.ft_dojo import trajectory
 from triptych.ft_dojo.agents import trial, workplace
+from triptych.ft_dojo.agents.consult import AskTwice, Consulting
 from triptych.ft_dojo.agents.copilot import CoPilot, SimulatedHuman, Truth, WidgetHuman, asking
 from triptych.ft_dojo.agents.ft_agent import FTAgent
-from triptych.ft_dojo.agents.gates import Ask
 from triptych.ft_dojo.agents.plan import Agent, Verdict
 from triptych.ft_dojo.agents.planner import Planner
 from triptych.ft_dojo.environment.budget import Limits
@@ -109,16 +113,21 @@ class Study:
                     folder, name, seed, self.base, worker, sizes=self.sizes, limits=self.limits, human=human
                 ) as session,
             ):
-                approver = Ask(session, first=True)
-                return FTAgent(Planner(session, self.start), seed=seed, approver=approver).play(session)
+                return self._beside(session, seed, AskTwice(session, first=True)).play(session)
 
         return CoPilot(human, play)
 
     def _agent(self, seed: int, most: int) -> Callable[[Session], Agent]:
         def make(session: Session) -> Agent:
-            return FTAgent(Planner(session, self.start), seed=seed, approver=Ask(session, most) if most else None)
+            if most:
+                return self._beside(session, seed, AskTwice(session, most))
+            return FTAgent(Planner(session, self.start), seed=seed)
 
         return make
+
+    def _beside(self, session: Session, seed: int, ask: AskTwice) -> FTAgent:
+        """The agent with somebody beside it, who answers what `ask` asks."""
+        return FTAgent(Consulting(Planner(session, self.start), ask), seed=seed, approver=ask)
 
     def _truth_of(self, name: str, seed: int) -> Truth:
         if self._truth is None or self._truth[:2] != (name, seed):
