@@ -15,6 +15,7 @@ from triptych.ft_dojo.agents.planner import APART, Planner
 from triptych.ft_dojo.agents.rules import SPEC_RULES
 from triptych.ft_dojo.environment.observations import ErrorObservation
 from triptych.ft_dojo.environment.session import BASE
+from triptych.ft_dojo.trainer import TrainSpec
 
 DEAR = 0.5  # of what is left, from which a plan is the last of its size
 RATES = ("slower", "faster")  # rules whose learning rates stand beside the plan's own
@@ -104,10 +105,16 @@ class Consulting:
 
 def _beside(plan: Plan) -> Iterator[Plan]:
     """The same plan with two other seeds and two other learning rates, in turn."""
-    rates = (rule.change(plan.spec) for rule in SPEC_RULES if rule.name in RATES)
-    for turn, spec in enumerate(rates, 1):
-        yield plan.model_copy(update={"spec": plan.spec.but(seed=plan.spec.seed + turn * APART)})
-        yield plan.model_copy(update={"spec": spec})
+
+    def beside(name: str, spec: TrainSpec) -> Plan:
+        factor = f"{plan.hypothesis.factor}, {name}"
+        return plan.model_copy(
+            update={"spec": spec, "hypothesis": plan.hypothesis.model_copy(update={"factor": factor})}
+        )
+
+    for turn, rule in enumerate((rule for rule in SPEC_RULES if rule.name in RATES), 1):
+        yield beside("another seed", plan.spec.but(seed=plan.spec.seed + turn * APART))
+        yield beside(rule.name, rule.change(plan.spec))
 
 
 def _training(plan: Plan) -> str:

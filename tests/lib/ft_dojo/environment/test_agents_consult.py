@@ -65,7 +65,12 @@ def test_who_tells_the_truth_finds_the_best_of_five_in_four_questions(seed: int)
     assert chosen is not None and len(teller.choices) == 4
     beside = [choice.plan for choice in teller.choices]
     assert len({plan.key for plan in (LONG, *beside)}) == 5 and {plan.spec.steps for plan in beside} == {300}
-    assert {plan.script for plan in beside} == {""}
+    assert [plan.hypothesis.factor for plan in beside] == [
+        "f, another seed",
+        "f, faster",
+        "f, another seed",
+        "f, slower",
+    ]
     assert chosen == max([LONG, *beside], key=teller.worth)
     assert len({choice.question for choice in teller.choices}) == 4, "no two questions are the same"
 
