@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import fcntl
 import hashlib
 import inspect
 import json
@@ -194,11 +195,20 @@ def sweep(
 
 
 def play(job: Job, folder: Path) -> Row:
-    """Play one job in this process, beginning or continuing its run in `folder`; its row is written there last."""
-    if (row := _kept(job, folder)) is not None:
-        return row
+    """Play one job in this process, beginning or continuing its run in `folder`; its row is written there last.
+
+    Where another process plays the same job, this one waits for it and gives its row.
+    """
     own = folder / job.run
     own.mkdir(parents=True, exist_ok=True)
+    with (own / ".playing").open("w") as file:
+        if (row := _kept(job, folder)) is None:
+            fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, or the process dies
+            row = _kept(job, folder) or _play(job, own)
+    return row
+
+
+def _play(job: Job, own: Path) -> Row:
     began = time.monotonic()
     earlier = _row_in(own)
     made = tasks.make(job.task, job.seed, job.sizes, reserved=job.reserved)

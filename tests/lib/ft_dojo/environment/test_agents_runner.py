@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -118,6 +119,24 @@ def test_the_same_job_twice_is_the_same_run_and_keys_tell_what_differs(tmp_path:
     ]  # fmt: skip
     assert len({one.key, *(other.key for other in others)}) == 6
     assert runner.Job.model_validate_json(job("FT-Agent").model_dump_json()).key == one.key
+
+
+def test_two_who_want_the_same_job_play_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, played, play = threading.Event(), threading.Event(), list[Path](), vars(runner)["_play"]
+
+    def held(one: runner.Job, own: Path) -> runner.Row:
+        played.append(own)
+        begun.set()
+        assert go_on.wait(60)
+        return play(one, own)
+
+    monkeypatch.setattr(runner, "_play", held)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(runner.play, job("base"), tmp_path)
+        assert begun.wait(60)
+        second = pool.submit(runner.play, job("base"), tmp_path)
+        go_on.set()
+        assert first.result() == second.result() and len(played) == 1
 
 
 def test_a_key_depends_on_its_own_agents_code_and_on_no_other() -> None:
