@@ -98,16 +98,16 @@ def gate(kind: str, own: bool | None = True) -> Gate:
     [((True,), 1, False), ((False, True), 2, False), ((False, False), 2, True)],
 )
 def test_a_plan_is_refused_by_two_noes_only(says: tuple[bool, ...], asked: int, refused: bool) -> None:
-    person = Person(*says)
-    ask = AskTwice(person)  # type: ignore[arg-type]
+    person: Any = Person(*says)
+    ask = AskTwice(person)
     assert ask.approve(gate("strategy")) is None
     assert (ask.approve(gate("full run")) is False) == refused
     assert len(person.asked) == asked
 
 
 def test_a_doubt_ends_with_its_plan_and_what_val_decided_is_not_asked() -> None:
-    person = Person(False, True, True, False, True)
-    ask = AskTwice(person)  # type: ignore[arg-type]
+    person: Any = Person(False, True, True, False, True)
+    ask = AskTwice(person)
     assert ask.approve(gate("strategy")) is None  # a no
     assert ask.approve(gate("strategy")) is None  # the next plan, a yes
     assert ask.approve(gate("full run")) is None and len(person.asked) == 2

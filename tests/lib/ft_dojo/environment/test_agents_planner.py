@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from triptych.ft_dojo import trajectory
 from triptych.ft_dojo.agents import planner
 from triptych.ft_dojo.agents.ft_agent import FTAgent
-from triptych.ft_dojo.agents.plan import Curve, Hypothesis, Look, Plan, Scored, Situation, Tried
+from triptych.ft_dojo.agents.plan import Curve, Look, Plan, Scored, Situation, Tried
 from triptych.ft_dojo.agents.planner import Planner
 from triptych.ft_dojo.environment.budget import Charge, Limits, Spent
 from triptych.ft_dojo.environment.observations import ErrorObservation
@@ -110,7 +110,7 @@ def test_a_training_that_is_too_dear_is_cut_to_what_can_be_paid_or_given_up() ->
     assert chosen.repair(situation(0.9, best, (best,)), dear, BUDGET) is None
     blind = chosen.repair(situation(0.9, None, ()), dear, BUDGET)  # nothing is known of prices yet: as the table says
     assert blind is not None and blind.spec.steps == 300
-    assert isinstance(blind.hypothesis, Hypothesis)
+    assert blind.hypothesis.factor == "repair of budget"
 
 
 @pytest.mark.usefixtures("isolated")
