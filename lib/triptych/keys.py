@@ -267,7 +267,7 @@ def write_fragment(profile: str, study: str | None = None) -> Path:
     Make compares times, we compare content: the key file of a fresh stage is dated 1980, older than anything, and that
     of a stale one is dated now, younger than anything. So `make -n` and `make -q` tell the truth whatever was touched.
     """
-    chosen = stages.select(study)
+    chosen = stages.longest_first(stages.select(study))  # make begins what it can in the order of its goals
     lines = ["# Made by triptych.keys from notebooks/stages.toml; not to be edited."]
     everything: list[str] = []
     for spec in chosen:

@@ -10,7 +10,7 @@ import io
 import json
 import tokenize
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -136,6 +136,16 @@ def select(study: str | None = None) -> list[Spec]:
         if name in wanted:
             wanted |= {producer(ref)[0] for ref in specs[name].inputs}
     return [spec for name, spec in specs.items() if name in wanted]
+
+
+def longest_first(chosen: Sequence[Spec]) -> list[Spec]:
+    """The stages in the order in which to begin them when several run at a time: by the declared minutes that must pass
+    from there on, a stage's own and those of the longest chain that waits for it."""
+    chain: dict[str, float] = {}
+    for spec in reversed(chosen):  # readers stand after what they read
+        waiting = [chain[other.name] for other in chosen if spec.name in {producer(ref)[0] for ref in other.inputs}]
+        chain[spec.name] = spec.minutes + max(waiting, default=0.0)
+    return sorted(chosen, key=lambda spec: -chain[spec.name])
 
 
 def producer(reference: str) -> tuple[str, str]:

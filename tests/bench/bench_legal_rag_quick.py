@@ -18,6 +18,6 @@ TARGET = "<= 9"
 
 
 def measure() -> float:
-    """The sum over the stages, run one after the other."""
+    """Two at a time on two cores."""
     with workplace(cold=True) as environment:
-        return sum(ran.seconds for ran in run_all(environment)) / 60
+        return run_all(environment) / 60

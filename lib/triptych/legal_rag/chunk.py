@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from semchunk.semchunk import chunk as semchunk
 from tokenizers import Tokenizer
@@ -44,6 +44,7 @@ def tokenizer() -> Tokenizer:
     return loaded
 
 
+@lru_cache(maxsize=100_000)  # semchunk counts every piece, and whoever makes a passage of it once more
 def count_tokens(text: str) -> int:
     """Length of a text in WordPiece tokens, without the two that the model adds at the ends."""
     return len(tokenizer().encode(text, add_special_tokens=False).ids)

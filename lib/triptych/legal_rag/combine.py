@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from llama_index.core import QueryBundle, StorageContext
@@ -110,6 +110,7 @@ class Rm3:
                 "at least one document and term; the question's own proportion lies between 0 and 1",
             )
         self.bm25, self.documents, self.terms, self.original = bm25, documents, terms, original
+        self._stems: dict[Passage, Counter[str]] = {}  # of passages that were found before
 
     def expanded(self, question: str) -> dict[str, float]:
         """The stems of the expanded query with their weights, which add up to 1; empty for a question without any."""
@@ -121,7 +122,9 @@ class Rm3:
         total = sum(hit.score for hit in found)
         model: dict[str, float] = defaultdict(float)
         for hit in found:
-            stems = Counter(lexical.tokens(hit.passage.text))
+            if hit.passage not in self._stems:
+                self._stems[hit.passage] = Counter(lexical.tokens(hit.passage.text))
+            stems = self._stems[hit.passage]
             for stem, count in stems.items():
                 model[stem] += hit.score / total * count / stems.total()
         heaviest = sorted(model, key=lambda stem: (-model[stem], stem))[: self.terms]
@@ -164,17 +167,28 @@ class Hyde:
         return self.dense.nearest(vector, k)
 
 
+def within(arm: Arm) -> Iterator[Arm]:
+    """An arm and every arm that it is made of."""
+    yield arm
+    parts: Sequence[Arm] = ()
+    if isinstance(arm, Fusion):
+        parts = arm.arms
+    elif isinstance(arm, Rerank):
+        parts = arm.first, arm.second
+    elif isinstance(arm, Rm3):
+        parts = (arm.bm25,)
+    elif isinstance(arm, Hyde):
+        parts = (arm.dense,)
+    elif isinstance(arm, AutoMerge):
+        parts = (arm.leaves,)
+    for part in parts:
+        yield from within(part)
+
+
 def unwritten(arms: Sequence[Arm]) -> set[str]:
     """The questions to which some HyDE arm, alone or inside another, had no passage written so far."""
-    found: set[str] = set()
-    for arm in arms:
-        if isinstance(arm, Hyde):
-            found |= arm.unwritten
-        elif isinstance(arm, Fusion):
-            found |= unwritten(arm.arms)
-        elif isinstance(arm, Rerank | AutoMerge):
-            found |= unwritten([arm.first if isinstance(arm, Rerank) else arm.leaves])
-    return found
+    asking = [part for arm in arms for part in within(arm) if isinstance(part, Hyde)]
+    return {question for arm in asking for question in arm.unwritten}
 
 
 class AutoMerge:

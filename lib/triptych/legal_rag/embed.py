@@ -7,13 +7,14 @@ no context at all, and so a measure of what context is worth. Nothing here reach
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import sqlite3
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -200,17 +201,25 @@ class Embedder(BaseEmbedding):
         try:
             with closing(sqlite3.connect(self.file, timeout=120)) as cache:
                 cache.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
-                known = self._fill(cache, kind, dict(zip(keys, texts, strict=True)))
+                wanted = dict(zip(keys, texts, strict=True))
+                known = self._known(cache, wanted)
+                if len(known) < len(wanted):
+                    with self.file.with_suffix(".lock").open("a") as turn:
+                        fcntl.flock(turn, fcntl.LOCK_EX)  # whoever embeds the same texts meanwhile is waited for
+                        known = self._fill(cache, kind, wanted)
         except sqlite3.DatabaseError as error:
             raise DataError(f"the cache {self.file.name} cannot be used: {error}", f"rm {self.file}") from None
+        sizes = {len(vector) for vector in known.values()}
+        if len(sizes) > 1:
+            raise ModelError(f"{self.name} gives vectors of different lengths: {sorted(sizes)}", f"rm {self.file}")
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
+    def _known(self, cache: sqlite3.Connection, wanted: Iterable[bytes]) -> dict[bytes, Vectors]:
+        rows = ((key, cache.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()) for key in wanted)
+        return {key: np.frombuffer(row[0], np.float32) for key, row in rows if row}
+
     def _fill(self, cache: sqlite3.Connection, kind: str, wanted: dict[bytes, str]) -> dict[bytes, Vectors]:
-        known: dict[bytes, Vectors] = {}
-        for key in wanted:
-            row = cache.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()
-            if row:
-                known[key] = np.frombuffer(row[0], np.float32)
+        known = self._known(cache, wanted)
         # Texts of like length together: a batch is padded to its longest.
         missing = sorted((key for key in wanted if key not in known), key=lambda key: len(wanted[key]))
         bar = tqdm(total=len(missing), desc=f"{self.name}: embedding", unit="text", disable=len(missing) <= BATCH)
@@ -226,9 +235,6 @@ class Embedder(BaseEmbedding):
             known.update(zip(keys, fresh, strict=True))
             bar.update(len(keys))
         bar.close()
-        sizes = {len(vector) for vector in known.values()}
-        if len(sizes) > 1:
-            raise ModelError(f"{self.name} gives vectors of different lengths: {sorted(sizes)}", f"rm {self.file}")
         return known
 
     def _same_length(self, cache: sqlite3.Connection, fresh: Vectors) -> None:

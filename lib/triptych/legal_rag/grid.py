@@ -21,9 +21,10 @@ from tqdm.auto import tqdm
 from triptych.errors import ParameterError
 from triptych.legal_rag import chunk, retrieve, score
 from triptych.legal_rag.chunk import Hierarchy, Passage
-from triptych.legal_rag.combine import WRITES, AutoMerge, Fusion, Hyde, Rerank, Rm3, checked_weights, unwritten
+from triptych.legal_rag.combine import WRITES, Fusion, Hyde, Rerank, Rm3, checked_weights, unwritten
 from triptych.legal_rag.corpus import Corpus
 from triptych.legal_rag.questions import Phrasing, Question
+from triptych.legal_rag.rankings import Rankings
 from triptych.legal_rag.released_format import substring_hit
 from triptych.legal_rag.retrieve import Arm, Bm25, Dense
 from triptych.legal_rag.score import HALF, Rule
@@ -147,12 +148,13 @@ def table(
     chunkers = list(dict.fromkeys(pair.chunker for pair in pairs))
     for chunker in tqdm(chunkers, desc="ways to cut", disable=len(chunkers) < 2):
         cut = chunk.hierarchy(corpus) if chunker == HIERARCHY else chunk.CHUNKERS[chunker](corpus)
-        passages = cut.leaves if isinstance(cut, Hierarchy) else cut
+        found = Rankings(cut)
+        passages = found.leaves
         size = {"passages": len(passages), "mean": fmean(passage.tokens for passage in passages)}
         for arm in arms(passages, [pair.arm for pair in pairs if pair.chunker == chunker], writer):
             for phrasing in phrasings:
                 asked = [item.phrased(phrasing) for item in items]
-                for given, limit, context in _contexts(arm, cut, asked, k, budget):
+                for given, limit, context in _contexts(arm, found, asked, k, budget):
                     rows.append(
                         {
                             "chunker": chunker,
@@ -176,22 +178,17 @@ def table(
 
 
 def _contexts(
-    arm: Arm, cut: list[Passage] | Hierarchy, asked: Sequence[str], k: int, budget: int
+    arm: Arm, found: Rankings, asked: Sequence[str], k: int, budget: int
 ) -> Iterator[tuple[str, int, list[Sequence[Passage]]]]:
     """What each question gets, first as k passages, then as tokens. Merging depends on how many leaves were searched,
     so a hierarchy is searched twice, the second time for the leaves of half their usual length that fill the budget."""
-    if isinstance(cut, Hierarchy):
-        way, deep = AutoMerge(arm, cut), max(1, budget // 50)
-        first, filled = ([_passages(way, question, depth) for question in asked] for depth in (k, deep))
+    if isinstance(found.cut, Hierarchy):
+        first, filled = (found.of(arm, asked, depth) for depth in (k, max(1, budget // 50)))
     else:
-        filled = [_passages(arm, question, max(k, score.DEPTH)) for question in asked]
+        filled = found.of(arm, asked, max(k, score.DEPTH))
         first = [ranked[:k] for ranked in filled]
     yield "passages", k, [*first]
     yield "tokens", budget, [score.within_budget(ranked, budget) for ranked in filled]
-
-
-def _passages(arm: Arm, question: str, k: int) -> list[Passage]:
-    return [hit.passage for hit in arm.search(question, k)]
 
 
 def id_rules(arm: Arm, items: Sequence[Question], phrasings: Sequence[Phrasing], ks: Sequence[int]) -> pd.DataFrame:

@@ -26,10 +26,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from triptych.legal_rag import corpus, judge_features
+from triptych.legal_rag import corpus, judge_features, judge_kept
 from triptych.legal_rag.judge import Case, Verdict
 from triptych.legal_rag.judge_features import Alignment, Answer, Number, Rubric, Speech, Support
-from triptych.legal_rag.judge_kept import Kept
 from triptych.legal_rag.judge_space import Floats, Language, Space
 from triptych.legal_rag.questions import rows
 
@@ -118,7 +117,7 @@ class RubricJudge:
         """One verdict a case, in order. Every verdict is read: this judge has no unparsed ones."""
         if self._law is not None:
             return self._fresh(cases)
-        return Kept(self.fitted.model_dump_json()).verdicts(cases, self._fresh)
+        return judge_kept.verdicts(self.fitted.model_dump_json(), cases, self._fresh)
 
     def _fresh(self, cases: Sequence[Case]) -> list[Verdict]:
         found: list[Verdict] = []

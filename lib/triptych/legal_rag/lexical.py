@@ -9,6 +9,7 @@ import Stemmer
 from bm25s.stopwords import STOPWORDS_EN_PLUS
 
 _TOKEN = re.compile(r"(?u)\b\w\w+\b")  # the tokens of our BM25 arm, so that both speak of the same words
+_STOP = frozenset(STOPWORDS_EN_PLUS)
 _STEMMER = Stemmer.Stemmer("english")
 
 
@@ -23,7 +24,7 @@ class Overlap:
 
 def tokens(text: str) -> list[str]:
     """The content stems of a text in order, with repetitions: what `stems` holds each of once."""
-    return _STEMMER.stemWords([word for word in _TOKEN.findall(text.lower()) if word not in STOPWORDS_EN_PLUS])
+    return _STEMMER.stemWords([word for word in _TOKEN.findall(text.lower()) if word not in _STOP])
 
 
 def stems(text: str) -> frozenset[str]:

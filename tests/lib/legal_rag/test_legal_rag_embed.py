@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import sqlite3
+import threading
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -142,6 +143,45 @@ def test_a_text_is_embedded_once(own_cache: Path) -> None:
     assert np.array_equal(again.texts(["b", "aa"]), rows[[1, 0]])
     assert (first.computed, again.computed) == (2, 0)
     assert model.asked == []
+
+
+def test_whoever_embeds_the_same_texts_meanwhile_is_waited_for(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["a", "bb"]
+    missed, asked = threading.Event(), threading.Event()  # the second finds no vectors; it asks its model for them
+
+    class First(Toy):
+        """Begins the second embedder, and goes on when that one has found the vectors missing and could have asked."""
+
+        def _get_text_embedding(self, text: str) -> list[float]:
+            if other.ident is None:
+                other.start()
+                missed.wait(60)
+                asked.wait(1)
+            return super()._get_text_embedding(text)
+
+    class Second(Toy):
+        def _get_text_embedding(self, text: str) -> list[float]:
+            asked.set()
+            return super()._get_text_embedding(text)
+
+    def looking(self: Embedder, *arguments: Any) -> dict[bytes, embed.Vectors]:
+        known = looked(self, *arguments)
+        if threading.current_thread() is other:
+            missed.set()
+        return known
+
+    looked = Embedder._known  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(Embedder, "_known", looking)
+    found: list[embed.Vectors] = []
+    second = Embedder("toy", Second(model_name="toy"), identity="1")
+    other = threading.Thread(target=lambda: found.append(second.texts(texts)))
+    first = Embedder("toy", First(model_name="toy"), identity="1").texts(texts)
+    other.join(60)
+    assert np.array_equal(found[0], first)
+    assert second.computed == 0
+    assert not asked.is_set()
 
 
 def test_questions_and_passages_are_kept_apart(own_cache: Path) -> None:

@@ -129,7 +129,7 @@ def test_which_pairs_are_run() -> None:
 
 
 @pytest.mark.parametrize("chunker", ["semchunk 200", "fixed 200", "whole articles"])
-def test_recall_is_that_of_the_first_k_and_of_what_fits_the_budget(chunker: str) -> None:
+def test_recall_is_that_of_the_first_k_and_of_what_fits_the_budget(own_cache: Path, chunker: str) -> None:
     bench = benchmark.eu_law(ARTICLES)
     made = grid.table(bench.corpus, bench.questions, ["plain"], [grid.Cell(chunker, "BM25")], k=2, budget=500)
     arm = Bm25(chunk.CHUNKERS[chunker](bench.corpus))
@@ -149,7 +149,7 @@ def test_recall_is_that_of_the_first_k_and_of_what_fits_the_budget(chunker: str)
     assert (made[made["given"] == "tokens"]["context"] <= 500).all()
 
 
-def test_a_hierarchy_hands_over_leaves_and_wholes_within_the_budget() -> None:
+def test_a_hierarchy_hands_over_leaves_and_wholes_within_the_budget(own_cache: Path) -> None:
     bench = benchmark.eu_law(ARTICLES)
     made = grid.table(bench.corpus, bench.questions, ["plain"], [grid.Cell(grid.HIERARCHY, "BM25")], k=2, budget=600)
     by = made.set_index("given")

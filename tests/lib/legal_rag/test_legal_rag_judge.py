@@ -168,23 +168,23 @@ class Counting:
 
 def test_a_verdict_is_kept_by_content_and_never_stale(own_cache: Path) -> None:
     counting = Counting()
-    first = judge_kept.Kept("one").verdicts([case("long"), case("no"), case("long")], counting.judge)
+    first = judge_kept.verdicts("one", [case("long"), case("no"), case("long")], counting.judge)
     assert counting.asked == ["long", "no"]
-    again = judge_kept.Kept("one").verdicts([case("no"), case("new"), case("long")], counting.judge)
+    again = judge_kept.verdicts("one", [case("no"), case("new"), case("long")], counting.judge)
     assert counting.asked == ["long", "no", "new"]
     assert [again[2], again[0]] == first[:2]
     assert again[2].scores == (("a", 1.5),)
-    judge_kept.Kept("one").verdicts([case("no", passages=("Other law.",))], counting.judge)
-    judge_kept.Kept("two").verdicts([case("no")], counting.judge)
+    judge_kept.verdicts("one", [case("no", passages=("Other law.",))], counting.judge)
+    judge_kept.verdicts("two", [case("no")], counting.judge)
     assert counting.asked[3:] == ["no", "no"]
 
 
 def test_a_damaged_file_of_verdicts_is_named(own_cache: Path) -> None:
-    kept = judge_kept.Kept("one")
-    kept.file.parent.mkdir(parents=True)
-    kept.file.write_bytes(b"this is no database, but long enough to be taken for one" * 20)
+    file = judge_kept.kept("one").file
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"this is no database, but long enough to be taken for one" * 20)
     with pytest.raises(DataError, match="cannot be used"):
-        kept.verdicts([case("no")], Counting().judge)
+        judge_kept.verdicts("one", [case("no")], Counting().judge)
 
 
 # --- the model -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -25,6 +26,16 @@ def test_stages_come_after_what_they_read_from(here):
     names = list(stages.load())
     assert names.index("legal_rag/01_first") < names.index("bitsys/02_second")
     assert [spec.name for spec in stages.select("bitsys")] == ["legal_rag/01_first", "bitsys/02_second"]
+
+
+def test_the_longest_chain_is_begun_first(here):
+    def spec(name, minutes, *reads):
+        inputs = tuple(f"{read}/x.json" for read in reads)
+        return dataclasses.replace(stages.get("legal_rag/01_first"), name=name, minutes=minutes, inputs=inputs)
+
+    chosen = [spec("a", 1), spec("b", 4), spec("c", 2), spec("d", 2, "c"), spec("e", 1.5, "a", "d"), spec("f", 1)]
+    assert "".join(each.name for each in stages.longest_first(chosen)) == "cbdaef"  # 5.5, 4, 3.5, 2.5, 1.5, 1
+    assert stages.longest_first([]) == []
 
 
 @pytest.mark.parametrize(

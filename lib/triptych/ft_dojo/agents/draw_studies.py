@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triptych.figures import COLOURS
-from triptych.ft_dojo.agents import ablation, intervals
+from triptych.ft_dojo.agents import intervals
 from triptych.ft_dojo.evaluate import Accuracy
 
 MARKERS = "osD^vP"
@@ -121,9 +121,9 @@ def blank(text: str) -> Figure:
     return figure
 
 
-def variations(rows: pd.DataFrame) -> Figure:
-    """Each variation against the agent as it is: every pair of runs a point, the mean difference with its interval."""
-    gains = ablation.paired(rows)
+def variations(gains: pd.DataFrame) -> Figure:
+    """Each variation against the agent as it is (`ablation.paired`): every pair of runs a point, the mean difference
+    with its interval."""
     table = intervals.table(gains, ["varied"], "gain")
     figure = Figure(figsize=(6.0, 0.9 + 0.5 * len(table)), layout="constrained")
     axis = figure.subplots()
