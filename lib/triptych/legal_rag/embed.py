@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -205,8 +205,7 @@ class Embedder(BaseEmbedding):
                 known = self._known(cache, wanted)
                 if len(known) < len(wanted):
                     with self.file.with_suffix(".lock").open("a") as turn:
-                        fcntl.flock(turn, fcntl.LOCK_EX)  # whoever embeds the same texts meanwhile is waited for
-                        known = self._fill(cache, kind, wanted)
+                        known = self._fill(cache, kind, wanted, _alone(turn))
         except sqlite3.DatabaseError as error:
             raise DataError(f"the cache {self.file.name} cannot be used: {error}", f"rm {self.file}") from None
         sizes = {len(vector) for vector in known.values()}
@@ -218,22 +217,28 @@ class Embedder(BaseEmbedding):
         rows = ((key, cache.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()) for key in wanted)
         return {key: np.frombuffer(row[0], np.float32) for key, row in rows if row}
 
-    def _fill(self, cache: sqlite3.Connection, kind: str, wanted: dict[bytes, str]) -> dict[bytes, Vectors]:
+    def _fill(
+        self, cache: sqlite3.Connection, kind: str, wanted: dict[bytes, str], forwards: bool
+    ) -> dict[bytes, Vectors]:
+        """Embed what is missing. Of two processes that want the same texts one goes forwards and one backwards, and
+        each takes over what the other has made, so that they meet in the middle."""
         known = self._known(cache, wanted)
         # Texts of like length together: a batch is padded to its longest.
         missing = sorted((key for key in wanted if key not in known), key=lambda key: len(wanted[key]))
+        batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
         bar = tqdm(total=len(missing), desc=f"{self.name}: embedding", unit="text", disable=len(missing) <= BATCH)
-        for start in range(0, len(missing), BATCH):
-            keys = missing[start : start + BATCH]
-            fresh = self._ask(kind, [wanted[key] for key in keys])
-            self._same_length(cache, fresh)  # before anything is kept: one bad reply would spoil every later run
-            with cache:
-                cache.executemany(
-                    "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
-                    [(key, row.tobytes()) for key, row in zip(keys, fresh, strict=True)],
-                )
-            known.update(zip(keys, fresh, strict=True))
-            bar.update(len(keys))
+        for batch in batches if forwards else reversed(batches):
+            known |= self._known(cache, batch)
+            if keys := [key for key in batch if key not in known]:
+                fresh = self._ask(kind, [wanted[key] for key in keys])
+                self._same_length(cache, fresh)  # before anything is kept: one bad reply would spoil every later run
+                with cache:
+                    cache.executemany(
+                        "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
+                        [(key, row.tobytes()) for key, row in zip(keys, fresh, strict=True)],
+                    )
+                known.update(zip(keys, fresh, strict=True))
+            bar.update(len(batch))
         bar.close()
         return known
 
@@ -254,6 +259,15 @@ class Embedder(BaseEmbedding):
             raw = self.inner.get_text_embedding_batch(texts)
         self.computed += len(texts)
         return unit_rows(raw, len(texts), self.name)
+
+
+def _alone(turn: IO[str]) -> bool:
+    """Whether nobody else holds this lock; it is ours from now on, until the file is closed or the process dies."""
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def unit_rows(raw: Sequence[Sequence[float]], expected: int, name: str) -> Vectors:

@@ -145,43 +145,40 @@ def test_a_text_is_embedded_once(own_cache: Path) -> None:
     assert model.asked == []
 
 
-def test_whoever_embeds_the_same_texts_meanwhile_is_waited_for(
-    own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    texts = ["a", "bb"]
-    missed, asked = threading.Event(), threading.Event()  # the second finds no vectors; it asks its model for them
+def test_two_that_want_the_same_texts_share_them(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "BATCH", 2)
+    texts = ["a" * length for length in range(1, 11)]  # batches of 1 2, 3 4, …, 9 10 letters
+    last = threading.Event()  # the second has embedded the last batch
 
     class First(Toy):
-        """Begins the second embedder, and goes on when that one has found the vectors missing and could have asked."""
+        """Begins the second in its first batch, and goes on when that one has made a batch."""
 
         def _get_text_embedding(self, text: str) -> list[float]:
             if other.ident is None:
                 other.start()
-                missed.wait(60)
-                asked.wait(1)
+                last.wait(60)
             return super()._get_text_embedding(text)
 
     class Second(Toy):
+        """Waits in its second batch until the first embedder has ended."""
+
         def _get_text_embedding(self, text: str) -> list[float]:
-            asked.set()
+            if len(self.asked) == 2:
+                last.set()
+                ended.wait(60)
             return super()._get_text_embedding(text)
 
-    def looking(self: Embedder, *arguments: Any) -> dict[bytes, embed.Vectors]:
-        known = looked(self, *arguments)
-        if threading.current_thread() is other:
-            missed.set()
-        return known
-
-    looked = Embedder._known  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(Embedder, "_known", looking)
     found: list[embed.Vectors] = []
-    second = Embedder("toy", Second(model_name="toy"), identity="1")
+    ended = threading.Event()
+    models = First(model_name="toy"), Second(model_name="toy")
+    second = Embedder("toy", models[1], identity="1")
     other = threading.Thread(target=lambda: found.append(second.texts(texts)))
-    first = Embedder("toy", First(model_name="toy"), identity="1").texts(texts)
+    first = Embedder("toy", models[0], identity="1").texts(texts)
+    ended.set()
     other.join(60)
     assert np.array_equal(found[0], first)
-    assert second.computed == 0
-    assert not asked.is_set()
+    assert [len(text) for text in models[0].asked] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [len(text) for text in models[1].asked] == [9, 10, 7, 8]  # the batch where they met, twice
 
 
 def test_questions_and_passages_are_kept_apart(own_cache: Path) -> None:
