@@ -154,8 +154,11 @@ def cells(tasks: Sequence[str], seeds: Sequence[int], spoiled: float) -> list[di
     ]
 
 
-def variations(tasks: Sequence[str], seeds: Sequence[int], caps: Sequence[int]) -> list[dict[str, Any]]:
-    """FT-Agent as it is, and with one thing varied: how many rows it may train on, or who proposes."""
+def variations(
+    tasks: Sequence[str], seeds: Sequence[int], caps: Sequence[int], layers: Sequence[int] = ()
+) -> list[dict[str, Any]]:
+    """FT-Agent as it is, and with one thing varied: how many rows it may train on, who proposes, or the layers of its
+    base (whoever plays such a cell gives `play` that base)."""
     return [
         {"task": task, "seed": seed, "varied": varied, **more}
         for seed in seeds
@@ -164,6 +167,7 @@ def variations(tasks: Sequence[str], seeds: Sequence[int], caps: Sequence[int]) 
             (AS_IT_IS, {}),
             *((f"at most {cap} rows", {"cap": cap}) for cap in caps),
             ("plans drawn", {"drawn": True}),
+            *((f"base of {count} layers", {"layers": count}) for count in layers),
         ]
     ]
 

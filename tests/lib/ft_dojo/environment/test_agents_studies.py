@@ -181,6 +181,19 @@ def test_what_is_not_recorded_yet_is_shown_live_and_says_so() -> None:
     assert [kind for kind, _ in Fresh.notes] == ["missing"] and "rows.parquet" in Fresh.notes[0][1]
 
 
+def test_each_variation_differs_from_the_agent_as_it_is_in_one_thing() -> None:
+    cells = ablation.variations(["finance", "math"], [0, 1], [100], [2, 4])
+    by = {cell["varied"]: set(cell) - {"task", "seed", "varied"} for cell in cells}
+    assert by == {
+        ablation.AS_IT_IS: set(),
+        "at most 100 rows": {"cap"},
+        "plans drawn": {"drawn"},
+        "base of 2 layers": {"layers"},
+        "base of 4 layers": {"layers"},
+    }
+    assert len(cells) == len({(cell["task"], cell["seed"], cell["varied"]) for cell in cells}) == 2 * 2 * 5
+
+
 # --- causes -----------------------------------------------------------------------------------------------------------
 
 
