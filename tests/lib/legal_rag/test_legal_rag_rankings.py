@@ -8,7 +8,9 @@ import pytest
 
 from triptych.errors import DataError
 from triptych.legal_rag import benchmark, chunk, grid, kept, rankings
+from triptych.legal_rag.chunk import Passage
 from triptych.legal_rag.rankings import Rankings
+from triptych.legal_rag.retrieve import Arm
 
 ARTICLES = ["csrd/29", "nis2/12", "nis2/28"]
 QUESTIONS = ["Who keeps the register of domain names?", "When must an auditor be told?", "xyzzy"]
@@ -25,7 +27,7 @@ def test_kept_rankings_are_those_of_a_fresh_search(
     made = [Rankings(cut).of(arm, QUESTIONS, depth) for depth in (2, 7)]
     fresh = [
         [Rankings(cut)._searched(arm, question, depth) for question in QUESTIONS]  # pyright: ignore[reportPrivateUsage]
-        for depth in (2, 7)
+        for depth in (2, 7)  # private: the search itself, without what is kept, is what this test compares with
     ]
     assert made == fresh
     monkeypatch.setattr(Rankings, "_searched", None)  # nobody searches again
@@ -37,7 +39,12 @@ def test_another_arm_text_depth_or_code_is_searched_for(own_cache: Path, monkeyp
     bm25, dense = grid.arms(cut, ["BM25", "wordllama"])
     Rankings(cut).of(bm25, QUESTIONS, 3)
     asked: list[str] = []
-    monkeypatch.setattr(Rankings, "_searched", lambda self, arm, question, depth: asked.append(question) or [])  # type: ignore
+
+    def noted(_found: Rankings, _arm: Arm, question: str, _depth: int) -> list[Passage]:
+        asked.append(question)
+        return []
+
+    monkeypatch.setattr(Rankings, "_searched", noted)
     found = Rankings(cut)
     found.of(bm25, QUESTIONS, 3)
     assert not asked
