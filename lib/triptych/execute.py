@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Container, Generator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -375,9 +375,11 @@ class _Watch(threading.Thread):
 
     def run(self) -> None:
         spec, told = self.running.spec, time.monotonic()
-        me = psutil.Process()
+        me, own = psutil.Process(), set[int]()
         while not self._stopped.wait(WATCH_SECONDS):
             family = [me, *me.children(recursive=True)]
+            own = own or self._kernel(family)
+            _bury(family, own)
             used = sum(_resident(process) for process in family)
             self.peak = max(self.peak, used)
             if time.monotonic() - self.running.started > spec.limit_minutes * 60:
@@ -387,6 +389,10 @@ class _Watch(threading.Thread):
             if self.running.at and time.monotonic() - max(told, self.running.cell_clock) > HEARTBEAT_SECONDS:
                 told = time.monotonic()
                 self.running.tell()
+
+    def _kernel(self, family: Sequence[psutil.Process]) -> set[int]:
+        """What was started by this process once a cell runs: later children were left behind by others."""
+        return {process.pid for process in family if _parent(process) == family[0].pid} if self.running.at else set()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -403,6 +409,23 @@ def _resident(process: psutil.Process) -> int:
         return process.memory_info().rss
     except psutil.Error:
         return 0
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return None
+
+
+def _bury(family: Sequence[psutil.Process], own: Container[int]) -> None:
+    """Take leave of adopted processes that have ended. Every script of an agent leaves one, and each look at a process
+    tree, here and in the sandbox, walks over all that are still on the machine's list.
+    """
+    for process in family[1:]:
+        if own and process.pid not in own and _parent(process) == family[0].pid:
+            with suppress(ChildProcessError):  # somebody else took leave of it
+                os.waitpid(process.pid, os.WNOHANG)
 
 
 def _adopt_orphans() -> None:

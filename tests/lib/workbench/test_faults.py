@@ -368,3 +368,24 @@ def test_progress_names_cells_and_says_what_is_left(published):
     said, _ = process.communicate(timeout=60)
     assert "/9 Draw the walk" in said  # papermill adds a cell for the changed parameters
     assert "[legal_rag/01_first] done in" in said
+
+
+def test_what_was_adopted_and_has_ended_is_taken_leave_of():
+    """An orphan that is dead leaves the process table; a dead child of one's own is left to whoever started it."""
+    code = """
+import subprocess, sys, time
+import psutil
+from triptych import execute
+execute._adopt_orphans()
+me, own = psutil.Process(), subprocess.Popen(["true"])
+between = "import subprocess; print(subprocess.Popen(['true'], stdout=subprocess.DEVNULL).pid)"
+orphan = psutil.Process(int(subprocess.run([sys.executable, "-c", between], stdout=subprocess.PIPE).stdout))
+while any(process.status() != psutil.STATUS_ZOMBIE for process in (orphan, psutil.Process(own.pid))):
+    time.sleep(0.01)
+assert orphan.ppid() == me.pid
+execute._bury([me, *me.children(recursive=True)], set())
+assert orphan.is_running(), "nothing is known of a kernel yet"
+execute._bury([me, *me.children(recursive=True)], {own.pid})
+assert not orphan.is_running() and own.wait(0) == 0
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
