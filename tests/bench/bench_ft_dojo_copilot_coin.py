@@ -1,4 +1,7 @@
-"""A human whose answers are coin tosses must not help: upper end of the gain's interval, recorded runs."""
+"""A human whose answers are coin tosses must not help: upper end of the gain's interval, recorded runs.
+
+The larger one of those of people who know the target and of people who know the select split.
+"""
 
 from __future__ import annotations
 
@@ -14,4 +17,5 @@ READS = ("tests/bench/ft_dojo_studies.py", "notebooks/ft_dojo/recorded/09_copilo
 
 def measure() -> float:
     """Gain over the agent alone at an accuracy of one half."""
-    return float(ft_dojo_studies.copilot_gain(0.5).high)
+    found = ft_dojo_studies.copilot_gains(0.5)
+    return float(max(found["target"].high, found["select"].high))

@@ -1,4 +1,7 @@
-"""A human who is right in nine of ten answers helps: lower end of the gain's interval, recorded runs."""
+"""A human who is right in nine of ten answers helps: lower end of the gain's interval, recorded runs.
+
+Right about the target: about what is asked of the model in the end.
+"""
 
 from __future__ import annotations
 
@@ -14,4 +17,4 @@ READS = ("tests/bench/ft_dojo_studies.py", "notebooks/ft_dojo/recorded/09_copilo
 
 def measure() -> float:
     """Gain over the agent alone at an accuracy of 0.9."""
-    return float(ft_dojo_studies.copilot_gain(0.9).low)
+    return float(ft_dojo_studies.copilot_gains(0.9)["target"].low)

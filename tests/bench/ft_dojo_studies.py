@@ -32,14 +32,23 @@ def optimism() -> dict[str, Any]:
     return found
 
 
-def copilot_gain(accuracy: float) -> Any:
-    """The interval of the gain with a human of this accuracy who may be asked everything."""
+def copilot_gains(accuracy: float) -> dict[str, Any]:
+    """Intervals of the gain with people of this accuracy who may be asked everything, by what they know.
+
+    "apart" are those who know the target, on the tasks where their items ask about other facts than test.
+    """
     import sys
 
     from triptych.ft_dojo.agents import copilot_study, intervals
 
     kept = rows("ft_dojo/09_copilot", "runs.parquet")
     most = int(kept["most"].max())
-    found = intervals.of(copilot_study.gains(kept, accuracy, most), "gain")
-    print(f"right in {accuracy:.0%}: {found}", file=sys.stderr)
-    return found
+    found = {
+        "target": copilot_study.gains(kept, accuracy, most),
+        "apart": copilot_study.gains(copilot_study.apart(kept), accuracy, most),
+        "select": copilot_study.gains(kept, accuracy, most, "select"),
+    }
+    about = {name: intervals.of(gains, "gain") for name, gains in found.items()}
+    for name, interval in about.items():
+        print(f"right in {accuracy:.0%}, {name}: {interval}", file=sys.stderr)
+    return about

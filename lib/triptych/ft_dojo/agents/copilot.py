@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from triptych.errors import DataError, LimitError, ParameterError
 from triptych.ft_dojo import tasks, trajectory
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import ipywidgets
 
 PATIENCE = 3600.0  # seconds that a person is waited for
+FRESH = 800  # items by which somebody who knows the target judges a model: a standard error of 1.8 % at most
+Knows = Literal["target", "select"]
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
@@ -47,31 +49,45 @@ class SimulatedHuman:
             raise ParameterError(f"accuracy {accuracy}, price {price}", "accuracy from 0 to 1, price from 0")
         self.truth, self.accuracy, self.price, self.seed = truth, accuracy, price, seed
         self.gates: dict[str, Gate] = {}  # what each question is about; `gates.Ask` tells
+        self.right: dict[str, bool] = {}  # what would have been right, of each question that was asked
 
     def answer(self, question: str) -> bool:
         """Yes or no."""
-        right = self.truth(self.gates[question])
+        self.right[question] = self.truth(self.gates[question])
+        return self.says(question, self.right[question])
+
+    def says(self, question: str, right: bool) -> bool:
+        """What it answers where `right` is right."""
         lucky = random.Random(f"{self.seed}/{question}").random() < self.accuracy
         return right if lucky else not right
 
 
 class Truth:
-    """Whether a plan, or a model, is really better than the present best, or than a rival, by scores on select.
+    """Whether a plan, or a model, is really better than the present best, or than a rival.
 
-    A plan is judged by training it. This is the simulated human's private knowledge, at no cost to the run. Test is
-    never looked at, or the human would hand the agent what it is measured by.
+    This is the simulated human's private knowledge, at no cost to the run; a plan is judged by training it. Whoever
+    knows the *target* judges a model by `fresh` items, which ask about the same held-out facts as test in the same
+    wordings; whoever knows *select* by that split, as the environment does at the end. Nobody has seen test itself, but
+    where a task has few facts to hold out (`shared` is near 1), the fresh items are test's in other words.
     """
 
     def __init__(
-        self, name: str, seed: int, base: Base, worker: TrainingWorker, sizes: Mapping[str, int] | None = None
+        self,
+        name: str,
+        seed: int,
+        base: Base,
+        worker: TrainingWorker,
+        sizes: Mapping[str, int] | None = None,
+        knows: Knows = "target",
     ) -> None:
         self.made, self.worker = tasks.make(name, seed, sizes), worker
+        self.items = self.made.splits["select"] if knows == "select" else fresh(self.made, sizes)
+        asked = {item.slots for item in self.made.splits["test"]}
+        self.shared = sum(item.slots in asked for item in self.items) / len(self.items)
         self._stack = ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="triptych-truth-")))
-        own = workplace.run(self._folder, name, seed, base, worker, sizes=sizes, limits=selection.PATIENT)
-        self._desk = Desk(self._stack.enter_context(own))
-        prompts = self._desk.session.task.prompts("select")
-        self._prompts = [(prompt.prompt, prompt.choices) for prompt in prompts]
+        task = workplace.write_task(self._folder, self.made, base, selection.PATIENT)
+        self._desk = Desk(self._stack.enter_context(Session(task, self._folder / "run", worker)))
         self._known: dict[str, float] = {}
         self.run: Path | None = None  # of the run that is asked about
 
@@ -87,23 +103,30 @@ class Truth:
         return new > (self.of_plan(gate.rival) if isinstance(gate, Choice) else self.of_model(gate.best))
 
     def of_plan(self, plan: Plan) -> float:
-        """Score on select after training it; −1 when it cannot be trained."""
+        """Score on the known items after training it; −1 when its script or its training fails.
+
+        Raises LimitError when the machine was too slow for it, which says nothing about the plan.
+        """
         if plan.key not in self._known:
-            data = self._desk.data(plan.script)
-            value = -1.0
-            if not isinstance(data, ErrorObservation):
-                into = self._folder / "models" / plan.key
-                try:
-                    rows = trajectory.read(self._desk.session.folder).data(data[0])
-                    self.worker.train(rows, plan.spec, into, Clock())
-                    value = self._score(into)
-                except Refusal:
-                    value = -1.0
-            self._known[plan.key] = value
+            self._known[plan.key] = self._trained(plan)
         return self._known[plan.key]
 
+    def _trained(self, plan: Plan) -> float:
+        data = self._desk.data(plan.script)
+        code = data.code if isinstance(data, ErrorObservation) else ""
+        if not isinstance(data, ErrorObservation):
+            into = self._folder / "models" / plan.key
+            try:
+                self.worker.train(trajectory.read(self._desk.session.folder).data(data[0]), plan.spec, into, Clock())
+                return self._score(into)
+            except Refusal as refusal:
+                code = refusal.code
+        if code == "timeout":
+            raise LimitError("a plan could not be judged in time", "run again when the machine has less to do")
+        return -1.0
+
     def of_model(self, model: str) -> float:
-        """Score on select of a model of the run."""
+        """Score of a model of the run on the known items. Raises DataError for a model that the run does not have."""
         if model not in self._known:
             if model != BASE and self.run is None:
                 raise DataError("nobody knows which run is meant", "set `run` to the run's folder")
@@ -114,8 +137,25 @@ class Truth:
         return self._known[model]
 
     def _score(self, folder: Path | None) -> float:
-        answers = self.worker.answer(self._prompts, folder, Clock())
-        return self.made.score(answers, "select")
+        prompts = [(item.prompt, [item.completion(option) for option in item.options]) for item in self.items]
+        return self.made.measure.score(self.worker.answer(prompts, folder, Clock()), self.items)
+
+
+def fresh(made: tasks.Task, sizes: Mapping[str, int] | None = None, count: int = FRESH) -> tuple[tasks.Item, ...]:
+    """`count` questions with the wordings and keys of the task's test split, none of which it holds.
+
+    A longer test split of the same seed begins with the same drafts; what it has beyond them is fresh. Where few facts
+    are held out (mathematics, finance) these are test's facts with other names, and kinds of question that run out are
+    rarer than in test. A seed that does not have as many gives half or a quarter; with less, ParameterError is raised.
+    """
+    test = {item.question for item in made.splits["test"]}
+    try:
+        longer = tasks.make(made.id, made.seed, {**(sizes or {}), "test": len(test) + count}, {})
+    except ParameterError:
+        if count <= FRESH // 4:
+            raise
+        return fresh(made, sizes, count // 2)
+    return tuple(item for item in longer.splits["test"] if item.question not in test)
 
 
 class FileHuman:

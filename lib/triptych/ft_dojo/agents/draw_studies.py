@@ -180,19 +180,25 @@ def causes(rows: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 
 def copilot(rows: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Gain over the agent alone, on the same task and seed, against questions asked, for each accuracy."""
+    """Gain over the agent alone, on the same task and seed, against questions asked, for each accuracy; crosses for
+    people who know the select split only."""
     alone: Any = rows[rows["most"] == 0].groupby(["task", "seed"])["test"].mean()
     asked: Any = rows[rows["most"] > 0].copy()
     asked["gain"] = [row["test"] - float(alone[row["task"], row["seed"]]) for row in _records(asked)]
-    table = intervals.table(asked, ["accuracy", "most"], "gain")
-    counts: Any = asked.groupby(["accuracy", "most"])["questions"].mean()
-    table["questions"] = [float(counts[row["accuracy"], row["most"]]) for row in _records(table)]
+    by = ["knows", "accuracy", "most"]
+    table = intervals.table(asked, by, "gain")
+    counts: Any = asked.groupby(by)["questions"].mean()
+    table["questions"] = [float(counts[row["knows"], row["accuracy"], row["most"]]) for row in _records(table)]
     figure = Figure(figsize=(6.6, 3.6), layout="constrained")
     axis = figure.subplots()
-    for number, (accuracy, part) in enumerate(_groups(table, "accuracy")):
+    curves: Any = table[table["knows"] == "target"]
+    for number, (accuracy, part) in enumerate(_groups(curves, "accuracy")):
         origin = pd.DataFrame([{"questions": 0.0, "mean": 0.0, "low": 0.0, "high": 0.0}])  # alone, by definition
         part = pd.concat([origin, part.sort_values("most")])
         _line(axis, part["questions"].to_numpy(float), part, number, f"right in {float(accuracy):.0%}")
+        other = table[(table["knows"] == "select") & (table["accuracy"] == accuracy)]
+        axis.plot(other["questions"], other["mean"], linestyle="", marker="x", color=COLOURS[number], markersize=7)
+    axis.plot([], [], linestyle="", marker="x", color=COLOURS[7], label="knows select only")
     axis.axhline(0, color=COLOURS[7], linewidth=0.8)
     axis.set(xlabel="questions asked (mean of a run)", ylabel="test, points against the agent alone")
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)

@@ -7,14 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych.errors import DataError, LimitError, ParameterError
-from triptych.ft_dojo import tiny, trajectory
-from triptych.ft_dojo.agents import copilot, trial
+from triptych.ft_dojo import tasks, tiny, trajectory
+from triptych.ft_dojo.agents import copilot, copilot_study, trial
 from triptych.ft_dojo.agents.copilot import CoPilot, FileHuman, SimulatedHuman, Truth, WidgetHuman
 from triptych.ft_dojo.agents.ft_agent import FTAgent
 from triptych.ft_dojo.agents.gates import KINDS, Ask, Director, Gate
@@ -23,6 +26,8 @@ from triptych.ft_dojo.agents.remembered import RememberingWorker
 from triptych.ft_dojo.agents.rules import Strategist
 from triptych.ft_dojo.environment.budget import Limits
 from triptych.ft_dojo.environment.session import Session
+from triptych.ft_dojo.environment.training import Clock
+from triptych.ft_dojo.tasks.base import split_of
 from triptych.ft_dojo.tiny import FINE_TUNE
 
 START = FINE_TUNE.but(steps=5, batch=8, learning_rate=2e-2, warmup=1)
@@ -189,10 +194,139 @@ def test_a_person_at_a_folder_answers_a_whole_run(begin: Begin, tmp_path: Path) 
     assert session.ledger.total().money == pytest.approx(0.01 * len(asked))
 
 
+@given(
+    st.sampled_from(["math", "patent_par4pc", "finance", "table_fact_checking"]), st.integers(0, 3), st.integers(1, 40)
+)
+@settings(max_examples=8, deadline=None)
+def test_fresh_items_are_of_tests_kind_and_none_of_test(name: str, seed: int, count: int) -> None:
+    sizes = {"test": 60, "train": 50, "select": 30}
+    made = tasks.make(name, seed, sizes)
+    found = copilot.fresh(made, sizes, count)
+    assert len(found) == count == len({item.question for item in found})
+    assert not {item.question for item in found} & {item.question for item in made.splits["test"]}
+    wordings = {item.template for item in tasks.make(name, seed, {"test": 400, "train": 50}, {}).splits["test"]}
+    assert {item.template for item in found} <= wordings
+    assert not {item.template for item in found} & {item.template for item in made.splits["select"]}
+    assert {split_of(name, item.key, seed) for item in found} <= {"test"}
+
+
+def test_a_seed_that_is_short_of_questions_gives_half_or_a_quarter_of_them() -> None:
+    """Mathematics holds out few facts: about one seed in thirty, here 12, has less than 800 fresh questions."""
+    for seed, found in ((11, copilot.FRESH), (12, copilot.FRESH // 2)):
+        assert len(copilot.fresh(tasks.make("math", seed, {"train": 50}, {}), {"train": 50})) == found
+    with pytest.raises(ParameterError, match="different questions"):
+        copilot.fresh(tasks.make("math", 0, {"train": 50, "test": 1500}, {}), {"train": 50})
+
+
+def test_whoever_answers_alike_has_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of up to three questions that end with a yes: each is played once for every thing that decides it."""
+    played: list[tuple[object, ...]] = []
+
+    def asked(human: SimulatedHuman, most: int) -> list[bool]:
+        said: list[bool] = []
+        while len(said) < most and not any(said):
+            human.gates[str(len(said))] = gate(len(said))
+            said.append(human.answer(str(len(said))))
+        return said
+
+    def play(name: str, seed: int, *_: Any, human: Any = None, **__: Any) -> dict[str, Any]:
+        said = asked(human, human.most) if human else []
+        played.append((name, seed, human and (human.most, human.knows), *said))
+        return {"test": value(name, seed, said), "questions": len(said)}
+
+    def value(name: str, seed: int, said: list[bool]) -> float:
+        return float(100 * seed + 10 * len(name) + len(said) + any(said))
+
+    class Known(SimpleNamespace):
+        shared = 0.25
+
+        def __call__(self, about: Gate) -> bool:
+            return (about.number + self.seed + (self.knows == "select")) % 2 == 0
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    class Somebody(SimulatedHuman):
+        @property
+        def knows(self) -> str:
+            return self.truth.knows  # type: ignore[attr-defined]
+
+    def truth(name: str, seed: int, *rest: Any) -> Known:
+        return Known(seed=seed, knows=rest[-1])
+
+    def making(self: Any, seed: int, most: int) -> Any:
+        Somebody.most = most  # type: ignore[attr-defined]
+        return most
+
+    monkeypatch.setattr(copilot_study.trial, "play", play)
+    monkeypatch.setattr(copilot_study, "Truth", truth)
+    monkeypatch.setattr(copilot_study, "asking", lambda make, truth: make)
+    monkeypatch.setattr(copilot_study, "SimulatedHuman", Somebody)
+    monkeypatch.setattr(copilot_study.Study, "_agent", making)
+    study: Any = copilot_study.Study(None, None, START, Limits(), 0.0)  # type: ignore[arg-type]
+    cells = copilot_study.cells(["finance", "math"], [0, 1], [0.5, 1.0], [3, 1], persons=60)
+    assert len(cells) == 4 * (1 + 3 * 61) and len({str(cell) for cell in cells}) == len(cells)
+    for cell in cells:
+        found = study.play(cell)
+        said: list[bool] = []
+        if cell["most"]:
+            known = truth(cell["task"], cell["seed"], cell["knows"])
+            human = SimulatedHuman(known, cell["accuracy"], seed=cell["seed"] + copilot_study.PERSON * cell["person"])
+            said = asked(human, cell["most"])
+        assert found["test"] == value(cell["task"], cell["seed"], said)
+        assert found["shared"] == (0.25 if cell["most"] else 0.0)
+    assert len(set(played)) == len(played), "nothing is played twice"
+    assert len(played) == 4 * (1 + 4 + 2 + 4), "each row of answers, with sixty people"
+
+
+def test_a_question_without_an_answer_is_played_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(copilot_study.trial, "play", lambda *_, **__: {"test": 1.0, "questions": 2})
+    monkeypatch.setattr(copilot_study, "Truth", lambda *_: SimpleNamespace(shared=0.0, __exit__=lambda *_: None))
+    study: Any = copilot_study.Study(None, None, START, Limits(), 0.0)  # type: ignore[arg-type]
+    cells = copilot_study.cells(["finance"], [0], [0.9], [3])
+    for _ in range(2):
+        with pytest.raises(LimitError, match="without an answer"):
+            study.gather(cells, tmp_path / "kept.jsonl")
+    assert len((tmp_path / "kept.jsonl").read_text().splitlines()) == 1, "the agent alone"
+
+
+def test_a_gain_is_a_mean_over_persons_of_one_knowledge() -> None:
+    common = {"task": "finance", "seed": 0, "accuracy": 0.9, "most": 30}
+    rows = pd.DataFrame(
+        [
+            {**common, "most": 0, "accuracy": 1.0, "knows": "", "person": 0, "test": 10.0},
+            {**common, "knows": "target", "person": 0, "test": 11.0},
+            {**common, "knows": "target", "person": 1, "test": 15.0},
+            {**common, "knows": "select", "person": 0, "test": 4.0},
+            {**common, "seed": 1, "knows": "target", "person": 0, "test": 4.0},  # nobody played it alone
+        ]
+    )
+    assert copilot_study.gains(rows, 0.9, 30)["gain"].tolist() == [3.0]
+    assert copilot_study.gains(rows, 0.9, 30, "select")["gain"].tolist() == [-6.0]
+
+
+def test_tasks_apart_share_less_than_half_of_what_is_known() -> None:
+    rows = pd.DataFrame(
+        [
+            {"task": task, "knows": knows, "shared": shared if knows == "target" else 0.0}
+            for task, shared in (("math", 1.0), ("patent", 0.1))
+            for knows in ("", "target", "select")
+        ]
+    )
+    assert copilot_study.apart(rows)["task"].tolist() == ["patent"] * 3
+
+
 @isolated
-def test_a_simulated_human_is_asked_paid_and_knows_the_select_split(base: tiny.Base, tmp_path: Path) -> None:
+def test_a_simulated_human_is_asked_paid_and_knows_its_items(base: tiny.Base, tmp_path: Path) -> None:
     limits = Limits(**SMALL)
+    made = tasks.make("finance", 0)
     with RememberingWorker(base, tmp_path) as worker, Truth("finance", 0, base, worker) as truth:
+        assert truth.items == copilot.fresh(made) and truth.shared > 0.9, "finance holds out few facts"
+        asked = [(item.prompt, [f" {option} ." for option in item.options]) for item in truth.items]
+        answers = worker.answer(asked, None, Clock())
+        assert truth.of_model("base") == made.measure.score(answers, truth.items)
+        with Truth("finance", 0, base, worker, knows="select") as other:
+            assert other.items == made.splits["select"] and other.shared == 0.0
 
         def agent(most: int) -> Callable[[Session], FTAgent]:
             return copilot.asking(
