@@ -378,7 +378,7 @@ import psutil
 from triptych import execute
 execute._adopt_orphans()
 me, own = psutil.Process(), subprocess.Popen(["true"])
-between = "import subprocess; print(subprocess.Popen(['true'], stdout=subprocess.DEVNULL).pid)"
+between = "import os; print(os.posix_spawnp('true', ['true'], os.environ))"  # and never waits for it
 orphan = psutil.Process(int(subprocess.run([sys.executable, "-c", between], stdout=subprocess.PIPE).stdout))
 while any(process.status() != psutil.STATUS_ZOMBIE for process in (orphan, psutil.Process(own.pid))):
     time.sleep(0.01)
