@@ -249,13 +249,13 @@ def test_whoever_answers_alike_has_the_same_run(monkeypatch: pytest.MonkeyPatch)
     class Somebody(SimulatedHuman):
         @property
         def knows(self) -> str:
-            return self.truth.knows  # type: ignore[attr-defined]
+            return self.truth.knows
 
     def truth(name: str, seed: int, *rest: Any) -> Known:
         return Known(seed=seed, knows=rest[-1])
 
     def making(self: Any, seed: int, most: int) -> Any:
-        Somebody.most = most  # type: ignore[attr-defined]
+        Somebody.most = most
         return most
 
     monkeypatch.setattr(copilot_study.trial, "play", play)
@@ -263,7 +263,7 @@ def test_whoever_answers_alike_has_the_same_run(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(copilot_study, "asking", lambda make, truth: make)
     monkeypatch.setattr(copilot_study, "SimulatedHuman", Somebody)
     monkeypatch.setattr(copilot_study.Study, "_agent", making)
-    study: Any = copilot_study.Study(None, None, START, Limits(), 0.0)  # type: ignore[arg-type]
+    study: Any = copilot_study.Study(None, None, START, Limits(), 0.0)
     cells = copilot_study.cells(["finance", "math"], [0, 1], [0.5, 1.0], [3, 1], persons=60)
     assert len(cells) == 4 * (1 + 3 * 61) and len({str(cell) for cell in cells}) == len(cells)
     for cell in cells:
@@ -282,7 +282,7 @@ def test_whoever_answers_alike_has_the_same_run(monkeypatch: pytest.MonkeyPatch)
 def test_a_question_without_an_answer_is_played_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(copilot_study.trial, "play", lambda *_, **__: {"test": 1.0, "questions": 2})
     monkeypatch.setattr(copilot_study, "Truth", lambda *_: SimpleNamespace(shared=0.0, __exit__=lambda *_: None))
-    study: Any = copilot_study.Study(None, None, START, Limits(), 0.0)  # type: ignore[arg-type]
+    study: Any = copilot_study.Study(None, None, START, Limits(), 0.0)
     cells = copilot_study.cells(["finance"], [0], [0.9], [3])
     for _ in range(2):
         with pytest.raises(LimitError, match="without an answer"):
